@@ -1,0 +1,144 @@
+"""``REDIS_PATTERNS`` as frozen dataclasses: every option and every default of every room.
+
+Read when needed, never at import, so ``override_settings`` works both ways.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from datetime import timedelta
+from functools import cache
+from typing import Any, get_args, get_type_hints
+
+from django.conf import settings as django_settings
+
+from .exceptions import InvalidConfiguration
+
+
+def _option(default: Any, *, at_least: float | None = None, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"at_least": at_least})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """One Redis. Exactly one of ``URL``, ``HOST``, ``PATH``, ``CACHE`` and ``CLUSTER`` says where it is.
+
+    Times are in seconds. ``CACHE`` takes address and credentials from that alias in Django's ``CACHES``.
+    """
+
+    url: str | None = _option(None, secret=True)
+    host: str | None = None
+    port: int = _option(6379, at_least=1)
+    path: str | None = None
+    cache: str | None = None
+    cluster: tuple[str, ...] = _option((), secret=True)
+    db: int = _option(0, at_least=0)
+    username: str | None = None
+    password: str | None = _option(None, secret=True)
+    password_file: str | None = None
+    tls: bool = False
+    ca_file: str | None = None
+    connect_timeout: float = _option(0.5, at_least=0.001)
+    timeout: float = _option(1.0, at_least=0.001)
+    max_connections: int = _option(100, at_least=1)
+
+    PLACES = ("url", "host", "path", "cache", "cluster")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sessions:
+    """``SLIDING``: reading a session prolongs it. ``TOUCH_EVERY``: seconds between two updates of "last seen"."""
+
+    connection: str = "default"
+    sliding: bool = False
+    touch_every: float = _option(300.0, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything under ``REDIS_PATTERNS``."""
+
+    prefix: str = "redis_patterns"
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    sessions: Sessions = Sessions()
+
+
+@cache
+def settings() -> Settings:
+    """Return the site's settings, checked. Raises `InvalidConfiguration` naming the option and what to write."""
+    given = dict(_mapping(getattr(django_settings, "REDIS_PATTERNS", {}), "REDIS_PATTERNS"))
+    aliases = _mapping(given.pop("CONNECTIONS", {}), "CONNECTIONS")
+    rooms = {f.name.upper(): _mapping(given.pop(f.name.upper(), {}), f.name.upper()) for f in (_field("sessions"),)}
+    top = _section(Settings, given, "", extra=["CONNECTIONS", *rooms])
+    connections = {"default": Connection(cache="default")} if "default" not in aliases else {}
+    connections |= {alias: _connection(alias, given) for alias, given in aliases.items()}
+    sessions = Sessions(**_section(Sessions, rooms["SESSIONS"], "SESSIONS."))
+    _known(sessions.connection, connections, "SESSIONS.CONNECTION names", "connection")
+    return Settings(**top, connections=connections, sessions=sessions)
+
+
+def forget(*, setting: str, **_: Any) -> None:
+    """Receiver of Django's ``setting_changed``."""
+    if setting == "REDIS_PATTERNS":
+        settings.cache_clear()
+
+
+def _field(name: str) -> Field[Any]:
+    return next(f for f in fields(Settings) if f.name == name)
+
+
+def _connection(alias: str, given: Any) -> Connection:
+    where = f"CONNECTIONS[{alias!r}]"
+    given = {"URL": given} if isinstance(given, str) else _mapping(given, where)
+    values = _section(Connection, given, f"{where}.")
+    places = [place for place in Connection.PLACES if values.get(place)]
+    if len(places) != 1:
+        names = ", ".join(place.upper() for place in Connection.PLACES)
+        raise InvalidConfiguration(f"REDIS_PATTERNS {where} needs exactly one of {names}; it has {len(places)}.")
+    return Connection(**values)
+
+
+def _section(cls: type, given: Mapping[str, Any], where: str, extra: list[str] | None = None) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    options = {f.name.upper(): f for f in fields(cls)}
+    for name in given:
+        _known(name, [*options, *(extra or [])], f"REDIS_PATTERNS has no option {where}", "option")
+    return {options[n].name: _value(v, hints[options[n].name], options[n], where + n) for n, v in given.items()}
+
+
+def _known(name: Any, known: Any, complaint: str, kind: str) -> None:
+    if name in known:
+        return
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else f" Known {kind}s: {', '.join(sorted(known))}."
+    raise InvalidConfiguration(f"{complaint} {name!r}, which is unknown.{hint}")
+
+
+def _value(value: Any, hint: Any, option: Field[Any], where: str) -> Any:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    allowed = _allowed(hint)
+    if tuple in allowed and isinstance(value, list | tuple):
+        value = tuple(value)
+    elif float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) not in allowed and not (isinstance(value, str) and str in allowed):
+        names = " or ".join(sorted("None" if t is type(None) else t.__name__ for t in allowed))
+        raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be {names}, not {type(value).__name__}.")
+    least = option.metadata.get("at_least")
+    if least is not None and value is not None and value < least:
+        raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be at least {least:g}.")
+    return value
+
+
+def _allowed(hint: Any) -> set[type]:
+    if isinstance(hint, type):
+        return {hint}
+    members = get_args(hint)
+    return {tuple} if Ellipsis in members else {t for t in members if isinstance(t, type)}
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidConfiguration(f"{where} in REDIS_PATTERNS must be a dict, not {type(value).__name__}.")
+    return value

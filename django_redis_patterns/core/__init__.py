@@ -1,0 +1,1 @@
+"""The ground floor on which every room stands. Users need only `client`, `aclient` and `batch` of it."""

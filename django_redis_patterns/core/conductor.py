@@ -1,0 +1,191 @@
+"""Drives bodies: the sans-IO conductor and the two drivers that answer its work, sync and on an event loop."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
+
+from .connections.wire import Command, asend, send
+
+@dataclass
+class Call:
+    """Ask the driver to call the user's code."""
+
+    call: Callable[[], Any]
+    is_coroutine: bool
+
+
+@dataclass
+class Sleep:
+    seconds: float
+
+
+@dataclass
+class Gather:
+    bodies: tuple[Coroutine[Any, Any, Any], ...]
+
+
+Request = Command | Call | Sleep | Gather
+
+
+@dataclass
+class Ask(Awaitable[Any]):
+    request: Request
+
+    def __await__(self) -> Generator[Request, Any, Any]:
+        return (yield self.request)
+
+
+class Run:
+    """One running body: what it waits for, and in the end its value or error."""
+
+    def __init__(self, body: Coroutine[Any, Any, Any], parent: "Run | None" = None) -> None:
+        self.body, self.parent = body, parent
+        self.children: list[Run] = []
+        self.request: Request | None = None
+        self.value: Any = None
+        self.error: Exception | None = None
+        self.done = False
+
+    def step(self, reply: Any = None) -> None:
+        """Hand *reply* to the body, as an exception if it is one, and let it run to its next request."""
+        try:
+            request = self.body.throw(reply) if isinstance(reply, BaseException) else self.body.send(reply)
+        except StopIteration as stop:
+            self.value, self.done = stop.value, True
+        except Exception as error:
+            self.error, self.done = error, True
+        else:
+            self.request = cast(Request, request)
+            if not isinstance(request, Request):
+                self.step(RuntimeError(f"{self.body!r} waited for something other than its io."))
+
+
+_Work = list[Command] | Call | Sleep
+
+
+def _conduct(runs: list[Run]) -> Generator[_Work, Any, None]:
+    """Run bodies in lock-step. Yields work for a driver, which sends back a list of replies, or one reply."""
+    waiting = runs
+    for run in runs:
+        run.step()
+    while waiting := _settle(waiting):
+        by_alias: dict[tuple[str, float], list[Run]] = {}
+        for run in waiting:
+            if isinstance(run.request, Command):
+                by_alias.setdefault((run.request.alias, run.request.block), []).append(run)
+        for together in by_alias.values():
+            replies = yield [cast(Command, run.request) for run in together]
+            for run, reply in zip(together, replies, strict=True):
+                run.step(reply)
+        for run in [run for run in waiting if not by_alias and isinstance(run.request, Call | Sleep)]:
+            run.step((yield cast("Call | Sleep", run.request)))
+
+
+def _settle(runs: list[Run]) -> list[Run]:
+    """Return the runs that wait for the driver: done ones wake the parent that gathers them, gathers bring children."""
+    waiting: list[Run] = []
+    queue = list(runs)
+    while queue:
+        run = queue.pop(0)
+        if run.done and run.parent and all(child.done for child in run.parent.children):
+            parent = run.parent
+            children, parent.children = parent.children, []
+            if children:
+                error = next((child.error for child in children if child.error), None)
+                parent.step(error or [child.value for child in children])
+                queue.append(parent)
+        elif not run.done and isinstance(run.request, Gather):
+            run.children = [Run(body, run) for body in run.request.bodies]
+            for child in run.children:
+                child.step()
+            if not run.children:
+                run.step([])
+            queue += run.children or [run]
+        elif not run.done and run not in waiting:
+            waiting.append(run)
+    return waiting
+
+
+def _attempt(act: Callable[[], Any]) -> Any:
+    try:
+        return act()
+    except Exception as error:
+        return error
+
+
+def drive(runs: list[Run]) -> None:
+    conductor = _conduct(runs)
+    reply: Any = None
+    try:
+        while True:
+            work = conductor.send(reply)
+            if isinstance(work, list):
+                _refuse_to_block_a_loop(work[0].block)
+                reply = send(work)
+            elif isinstance(work, Sleep):
+                _refuse_to_block_a_loop(work.seconds)
+                reply = time.sleep(work.seconds)
+            else:
+                call = async_to_sync(_awaiting(work)) if work.is_coroutine else work.call
+                reply = _attempt(call)
+    except StopIteration:
+        pass
+    finally:
+        close(runs)
+
+
+def _awaiting(work: Call) -> Callable[[], Awaitable[Any]]:
+    async def call() -> Any:
+        return await work.call()
+
+    return call
+
+
+async def adrive(runs: list[Run]) -> None:
+    conductor = _conduct(runs)
+    reply: Any = None
+    try:
+        while True:
+            work = conductor.send(reply)
+            if isinstance(work, list):
+                reply = await asend(work)
+            elif isinstance(work, Sleep):
+                reply = await asyncio.sleep(work.seconds)
+            else:
+                try:
+                    reply = await (work.call() if work.is_coroutine else sync_to_async(work.call)())
+                except Exception as error:
+                    reply = error
+    except StopIteration:
+        pass
+    finally:
+        close(runs)
+
+
+def close(runs: list[Run]) -> None:
+    for run in runs:
+        close(run.children)
+        run.body.close()
+
+
+def _refuse_to_block_a_loop(seconds: float) -> None:
+    if not seconds:
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise SynchronousOnlyOperation("This waits and would block the event loop: await its async twin (the a... name).")
+
+
+def result(run: Run) -> Any:
+    if run.error is not None:
+        raise run.error
+    return run.value
+
+

@@ -1,0 +1,219 @@
+"""Write an operation once, serve it three ways.
+
+An operation is one ``async def`` whose first parameter is ``io``, the only thing it may wait for. What it waits for
+is a request that surfaces at whoever drives it: the sync face answers by a sync client, the async face on the running
+loop, and a `batch` collects the commands of many operations and sends them in one pipeline a round and alias.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from functools import update_wrapper
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+
+from redis import asyncio as aredis
+from redis.commands import AsyncCoreCommands
+from redis.exceptions import NoScriptError
+
+from .conductor import Ask, Call, Gather, Request, Run, Sleep, adrive, close, drive, result
+from .connections.wire import Command
+from .scripts import Script
+
+P = ParamSpec("P")
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class _Commands(AsyncCoreCommands):
+    """redis-py's command methods, each of which becomes one request."""
+
+    def __init__(self, alias: str, block: float = 0) -> None:
+        self._alias = alias
+        self._block = block
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        script = options.pop("_script", None)
+        options.pop("keys", None)
+        return await Ask(Command(self._alias, args, options, self._block, script))
+
+
+class IO:
+    """What an operation may wait for. ``redis`` is redis-py's asyncio command set on the operation's connection."""
+
+    redis: aredis.Redis
+
+    def __init__(self, alias: str = "default") -> None:
+        self.redis = cast(aredis.Redis, _Commands(alias))
+        self._alias = alias
+
+    def on(self, alias: str) -> "IO":
+        """Return the same verbs on the connection *alias*."""
+        return IO(alias)
+
+    async def run(self, script: Script, keys: list[str], args: list[Any]) -> Any:
+        """Run *script*; a server that does not know it yet is sent its text."""
+        rest = (len(keys), *keys, *args)
+        try:
+            return await self.redis.execute_command("EVALSHA", script.sha, *rest, _script=script.name)
+        except NoScriptError:
+            return await self.redis.execute_command("EVAL", script.text, *rest, _script=script.name)
+
+    async def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call the user's function or the ORM: a ``def`` off the event loop, a coroutine function on one."""
+        is_coroutine = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))
+        return await Ask(Call(lambda: fn(*args, **kwargs), is_coroutine))
+
+    async def gather(self, *bodies: Coroutine[Any, Any, T]) -> list[T]:
+        """Run bodies side by side, their commands in one pipeline a round, sent in this order; results in order."""
+        return cast(list[T], await Ask(Gather(bodies)))
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await Ask(Sleep(seconds))
+
+    @contextmanager
+    def block(self, seconds: float) -> Iterator[aredis.Redis]:
+        """Give commands that may block for *seconds* (at most 30) connections of their own."""
+        yield cast(aredis.Redis, _Commands(self._alias, seconds))
+
+
+def _begin(body: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Start the body: a method is looked up by name on its object, which also knows the connection."""
+    if next(iter(inspect.signature(body).parameters)) == "io":
+        return body(IO(), *args, **kwargs)
+    owner, *rest = args
+    return getattr(owner, body.__name__)(IO(owner.connection), *rest, **kwargs)
+
+
+@overload
+def both(
+    body: Callable[Concatenate[IO, P], Coroutine[Any, Any, T]],
+) -> tuple[Callable[P, T], Callable[P, Coroutine[Any, Any, T]]]: ...
+@overload
+def both(
+    body: Callable[Concatenate[S, IO, P], Coroutine[Any, Any, T]],
+) -> tuple[Callable[Concatenate[S, P], T], Callable[Concatenate[S, P], Coroutine[Any, Any, T]]]: ...
+def both(body: Callable[..., Coroutine[Any, Any, Any]]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return the sync and the async face of *body*: ``top, atop = both(_top)``.
+
+    A method's body is ``async def _top(self, io, ...)`` and ``self.connection`` names its alias; a function's is
+    ``async def _top(io, ...)`` and starts on ``"default"``.
+    """
+
+    def face(*args: Any, **kwargs: Any) -> Any:
+        run = Run(_begin(body, args, kwargs))
+        drive([run])
+        return result(run)
+
+    async def aface(*args: Any, **kwargs: Any) -> Any:
+        run = Run(_begin(body, args, kwargs))
+        await adrive([run])
+        return result(run)
+
+    _dress(face, body, "")
+    _dress(aface, body, "a")
+    face.body, face.twin = body, aface  # type: ignore[attr-defined]
+    return face, aface
+
+
+def _dress(face: Callable[..., Any], body: Callable[..., Any], prefix: str) -> None:
+    update_wrapper(face, body)
+    del face.__wrapped__  # type: ignore[attr-defined]
+    signature = inspect.signature(body)
+    visible = [p for p in signature.parameters.values() if p.name != "io"]
+    face.__signature__ = signature.replace(parameters=visible)  # type: ignore[attr-defined]
+    name = prefix + body.__name__.lstrip("_")
+    face.__name__ = name
+    face.__qualname__ = body.__qualname__.rpartition(".")[0] + "." + name if "." in body.__qualname__ else name
+
+
+class Pending(Generic[T]):
+    """The promise of one operation in a `batch`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._looked_at = False
+
+    @property
+    def value(self) -> T:
+        """The operation's result, once the batch has ended; raises the operation's own error."""
+        if not self._run.done:
+            raise RuntimeError("This value is there when the batch has ended: read it after the with block.")
+        self._looked_at = True
+        return cast(T, result(self._run))
+
+
+class batch:
+    """Run many operations in lock-step, one pipeline a round and alias. No order is promised between operations.
+
+    Leaving the block raises the first error that nobody looked at, unless ``return_exceptions=True``: then each
+    ``.value`` raises its own. An operation that blocks or sleeps is refused with a TypeError.
+    """
+
+    def __init__(self, *, return_exceptions: bool = False) -> None:
+        self._return_exceptions = return_exceptions
+        self._pending: list[Pending[Any]] = []
+
+    def __call__(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
+        """Add *operation* (a sync face) and return the promise of its value."""
+        body = getattr(operation, "body", None)
+        if body is None:
+            raise TypeError(f"{operation!r} is not the sync face of an operation; a batch takes nothing else.")
+        owner = (operation.__self__,) if hasattr(operation, "__self__") else ()
+        pending: Pending[T] = Pending(Run(_unwaiting(_begin(body, (*owner, *args), kwargs))))
+        self._pending.append(pending)
+        return pending
+
+    def __enter__(self) -> "batch":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        runs = [pending._run for pending in self._pending]
+        if kind is not None:
+            close(runs)
+            return
+        drive(runs)
+        self._raise_first()
+
+    async def __aenter__(self) -> "batch":
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        runs = [pending._run for pending in self._pending]
+        if kind is not None:
+            close(runs)
+            return
+        await adrive(runs)
+        self._raise_first()
+
+    def _raise_first(self) -> None:
+        errors = (p._run.error for p in self._pending if p._run.error is not None and not p._looked_at)
+        if not self._return_exceptions and (error := next(errors, None)) is not None:
+            raise error
+
+
+async def _unwaiting(body: Coroutine[Any, Any, T]) -> T:
+    """Pass every request through but those that wait."""
+    return cast(T, await _Unwaiting(body))
+
+
+class _Unwaiting(Awaitable[Any]):
+    def __init__(self, body: Coroutine[Any, Any, Any]) -> None:
+        self._body = body
+
+    def __await__(self) -> Generator[Request, Any, Any]:
+        reply: Any = None
+        try:
+            while True:
+                request = self._body.throw(reply) if isinstance(reply, BaseException) else self._body.send(reply)
+                if isinstance(request, Sleep) or getattr(request, "block", 0):
+                    reply = TypeError(f"{self._body.__qualname__} waits, which a batch cannot: call it on its own.")
+                    continue
+                try:
+                    reply = yield request
+                except Exception as error:
+                    reply = error
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            self._body.close()

@@ -1,0 +1,95 @@
+"""What Redis was told, masked, and counters of what went wrong quietly."""
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..conf import settings
+
+
+@dataclass(frozen=True)
+class Told:
+    """One command: masked text, size of its reply in bytes, milliseconds of the trip it travelled in."""
+
+    command: str
+    reply_size: int
+    ms: float
+
+
+@dataclass
+class Log:
+    """What was told while `record` was open. ``trips`` counts round trips: a pipeline is one."""
+
+    commands: list[Told] = field(default_factory=list)
+    trips: int = 0
+
+
+_log: ContextVar[Log | None] = ContextVar("redis_patterns_log", default=None)
+_counts: Counter[str] = Counter()
+_lock = threading.Lock()
+_WORD = re.compile(r"[A-Z][A-Z_ ]*\Z|-?\d{1,6}\Z")
+
+
+@contextmanager
+def record() -> Iterator[Log]:
+    """Collect every command sent from this context, and from threads and tasks that inherit it."""
+    log = Log()
+    token = _log.set(log)
+    try:
+        yield log
+    finally:
+        _log.reset(token)
+
+
+def told(commands: Sequence[tuple[Sequence[Any], str | None]], replies: Sequence[Any], seconds: float) -> None:
+    """Note one round trip: each command's arguments and script name (or None), and the replies."""
+    log = _log.get()
+    if log is None:
+        return
+    log.trips += 1
+    ms = seconds * 1000
+    log.commands += [
+        Told(masked(args, name), _size(reply), ms) for (args, name), reply in zip(commands, replies, strict=True)
+    ]
+
+
+def count(name: str, by: int = 1) -> None:
+    """Add *by* to the counter *name*, for example ``"sessions.undecodable"``."""
+    with _lock:
+        _counts[name] += by
+
+
+def counters() -> dict[str, int]:
+    """Return a copy of all counters of this process."""
+    with _lock:
+        return dict(_counts)
+
+
+def masked(args: Sequence[Any], script: str | None = None) -> str:
+    """Return a command with names of scripts and keys in clear and every value as its size."""
+    verb, rest = str(args[0]), list(args[1:])
+    if script:
+        rest = [script, *rest[1:]]
+    return " ".join([verb, *(arg if i == 0 and script else _mask(arg) for i, arg in enumerate(rest))])
+
+
+def _mask(arg: Any) -> str:
+    text = arg.decode("utf-8", "replace") if isinstance(arg, bytes) else str(arg)
+    if _WORD.match(text) or text.startswith(f"{settings().prefix}:"):
+        return text
+    return f"‹{len(text)} B›"
+
+
+def _size(reply: Any) -> int:
+    if isinstance(reply, bytes | str):
+        return len(reply)
+    if isinstance(reply, dict):
+        return sum(_size(k) + _size(v) for k, v in reply.items())
+    if isinstance(reply, list | tuple | set):
+        return sum(map(_size, reply))
+    return len(str(reply)) if reply is not None else 0

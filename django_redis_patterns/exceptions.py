@@ -1,0 +1,43 @@
+"""The whole error tree.
+
+RedisPatternsError
+├── InvalidConfiguration     (also Django's ImproperlyConfigured)
+├── RedisUnavailable         Redis did not answer; ``ambiguous`` says whether the command may have run
+├── RedisDenied              wrong password, missing permission: never answered by a policy meant for outages
+└── SerializationError       a value that cannot be stored, or stored bytes that cannot be read
+"""
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+class RedisPatternsError(Exception):
+    """Root of every error this app raises."""
+
+
+class InvalidConfiguration(RedisPatternsError, ImproperlyConfigured):
+    """``REDIS_PATTERNS`` holds something that cannot be used; the message names the option."""
+
+
+class RedisUnavailable(RedisPatternsError):
+    """Redis did not answer in time, or not at all.
+
+    ``alias`` is the connection; ``ambiguous`` is False only when the command provably never left this process.
+    """
+
+    def __init__(self, alias: str, reason: object, *, ambiguous: bool) -> None:
+        outcome = "its outcome is unknown" if ambiguous else "nothing was sent"
+        super().__init__(f"Redis connection {alias!r} is unavailable ({reason}); {outcome}.")
+        self.alias = alias
+        self.ambiguous = ambiguous
+
+
+class RedisDenied(RedisPatternsError):
+    """Redis refused who we are or what we asked: a password, an ACL or a certificate is wrong."""
+
+    def __init__(self, alias: str, reason: object) -> None:
+        super().__init__(f"Redis connection {alias!r} was refused: {reason}. Check its credentials and permissions.")
+        self.alias = alias
+
+
+class SerializationError(RedisPatternsError):
+    """A value cannot be stored as it is, or stored bytes cannot be trusted or read."""

@@ -1,0 +1,147 @@
+"""The index of one user's sessions: a sorted set in a slot of its own, so it moves beside the session, not with it.
+
+A writer tells the index before the session appears and again after it; a reader that drops an entry without a
+session looks a second time and puts it back if the session has appeared meanwhile. So in every interleaving a
+session that lives is found, and an entry that outlives its session is dropped when it is read, or by its score.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, cast
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+
+from ..conf import settings
+from ..core.operations import IO, both
+from ..core.scripts import Script
+from ..core.serializers import Serializer
+from ..signals import session_ended
+from .handle import Handle, index_key
+from .header import AGENT, HEADER, IP, SEEN, Header
+
+INDEX = Script("index.lua")
+END = Script("end.lua")
+MOST_PASSES = 20
+
+
+class SessionInfo(NamedTuple):
+    """One session of a user. ``id`` names it for `logout` and is no cookie; times are aware, in UTC."""
+
+    id: str
+    created: datetime
+    last_seen: datetime
+    ip: str
+    agent: str
+    current: bool
+
+
+async def index(io: IO, user_id: str, handle: Handle, until: int) -> Any:
+    """List *handle* under the user until that second."""
+    return await io.run(INDEX, keys=[index_key(user_id)], args=[until * 1000, str(handle), ""])
+
+
+async def unindex(io: IO, user_id: str, handle: Handle) -> Any:
+    """Take *handle* off the user's list."""
+    return await io.redis.zrem(index_key(user_id), str(handle))
+
+
+async def _for_user(io: IO, user: AbstractBaseUser, *, current: SessionBase | None = None) -> list[SessionInfo]:
+    """Return the living sessions of *user*, the latest seen first; ``current`` marks the one of this request.
+
+    Two trips. Raises `RedisUnavailable`.
+    """
+    io, user_id = io.on(settings().sessions.connection), _id_of(user)
+    handles = await _listed(io, user_id)
+    rows = await io.gather(*(_meta(io, handle) for handle in handles))
+    here = Handle.of(current.session_key) if current is not None else None
+    found = [_info(handle, row, handle == here) for handle, row in zip(handles, rows, strict=True) if row[0]]
+    await _drop(io, user_id, [handle for handle, row in zip(handles, rows, strict=True) if not row[0]])
+    return sorted((info for info in found if info), key=lambda info: (not info.current, -info.last_seen.timestamp()))
+
+
+async def _logout(io: IO, user: AbstractBaseUser, id: str) -> bool:
+    """End one session of *user*. Returns False, and does nothing, when *id* is not a session of this user."""
+    io, handle = io.on(settings().sessions.connection), Handle.parse(id)
+    return handle is not None and bool(await _end(io, _id_of(user), [handle]))
+
+
+async def _logout_everywhere(io: IO, user: AbstractBaseUser, *, keep: SessionBase | None = None) -> int:
+    """End every session of *user* but *keep*; returns how many.
+
+    A session that gets a new id meanwhile is ended too: it looks again until the list stays the same and nothing
+    on it lives.
+    """
+    io, user_id = io.on(settings().sessions.connection), _id_of(user)
+    kept = Handle.of(keep.session_key) if keep is not None else None
+    ended, before = 0, None
+    for _ in range(MOST_PASSES):
+        handles = [handle for handle in await _listed(io, user_id) if handle != kept]
+        gone = await _end(io, user_id, handles)
+        ended += gone
+        if not gone and handles == before:
+            break
+        before = handles
+    return ended
+
+
+for_user, afor_user = both(_for_user)
+logout, alogout = both(_logout)
+logout_everywhere, alogout_everywhere = both(_logout_everywhere)
+
+
+def _id_of(user: AbstractBaseUser) -> str:
+    return str(user._meta.pk.value_to_string(user))
+
+
+async def _listed(io: IO, user_id: str) -> list[Handle]:
+    members = await io.redis.zrange(index_key(user_id), 0, -1)
+    return [handle for handle in map(Handle.parse, members) if handle]
+
+
+async def _meta(io: IO, handle: Handle) -> list[bytes | None]:
+    names: list[Any] = [HEADER, SEEN, IP, AGENT]
+    return cast("list[bytes | None]", await io.redis.hmget(handle.key, names))  # type: ignore[misc]
+
+
+def _info(handle: Handle, row: list[bytes | None], current: bool) -> SessionInfo | None:
+    header = Header.parse(row[0])
+    if header is None:
+        return None
+    created = datetime.fromtimestamp(header.created, UTC)
+    last_seen = datetime.fromtimestamp(int(row[1]), UTC) if row[1] else created
+    ip, agent = ((text or b"").decode("utf-8", "replace") for text in row[2:])
+    return SessionInfo(str(handle), created, last_seen, ip, agent, current)
+
+
+async def _drop(io: IO, user_id: str, missing: list[Handle]) -> None:
+    """Drop entries without a session; one that has appeared meanwhile is put back with its score."""
+    if not missing:
+        return
+    name = index_key(user_id)
+    scores = await io.redis.zmscore(name, [str(handle) for handle in missing])
+    await io.redis.zrem(name, *map(str, missing))
+    headers = await io.gather(*(_meta(io, handle) for handle in missing))
+    for handle, row, score in zip(missing, headers, scores, strict=True):
+        if row[0] and score:
+            await index(io, user_id, handle, int(score) // 1000)
+
+
+async def _end(io: IO, user_id: str, handles: list[Handle]) -> int:
+    """End those of *handles* that are sessions of the user; the script checks whose they are."""
+    stored = _stored_user(user_id)
+    replies = await io.gather(*(io.run(END, keys=[handle.key], args=[stored]) for handle in handles))
+    gone = [handle for handle, reply in zip(handles, replies, strict=True) if reply]
+    if gone:
+        await io.redis.zrem(index_key(user_id), *map(str, gone))
+    for handle in gone if session_ended.has_listeners() else []:
+        await io.call(session_ended.send_robust, sender=SessionInfo, user_id=user_id, id=str(handle))
+    return len(gone)
+
+
+def _stored_user(user_id: str) -> bytes:
+    from django.conf import settings as django_settings
+    from django.utils.module_loading import import_string
+
+    from .fields import encode
+
+    return encode(user_id, cast(type[Serializer], import_string(django_settings.SESSION_SERIALIZER))())

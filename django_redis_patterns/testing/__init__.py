@@ -1,0 +1,6 @@
+"""The test kit: real servers for a test run, and fixtures for pytest.
+
+servers     finds a Redis or Valkey server and runs it, leaving nothing behind
+cluster     a Redis Cluster out of such servers
+fixtures    pytest: ``from django_redis_patterns.testing.fixtures import *`` in a conftest
+"""

@@ -1,0 +1,1 @@
+"""The arcade: eight rooms, each showing one Redis pattern."""

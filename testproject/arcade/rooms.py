@@ -1,0 +1,69 @@
+"""The eight rooms as the home page shows them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """One machine of the arcade; ``page`` is the name of its URL, empty while it is being built."""
+
+    name: str
+    promise: str
+    sprite: str
+    page: str = ""
+
+    @property
+    def path(self) -> str:
+        """The sprite as an SVG path, one unit per pixel."""
+        return pixels(self.sprite)
+
+
+def pixels(sprite: str) -> str:
+    """Return the SVG path of a drawing whose rows are split by spaces and whose set pixels are ``#``."""
+    rows = enumerate(sprite.split())
+    return "".join(f"M{x} {y}h1v1h-1z" for y, row in rows for x, pixel in enumerate(row) if pixel == "#")
+
+
+ROOMS = (
+    Room(
+        name="Sessions",
+        promise="Stay logged in, see every device, end the ones you do not know.",
+        sprite="..####.. .#....#. .#.##.#. .#.##.#. .#....#. ..####.. .######. ########",
+        page="devices",
+    ),
+    Room(
+        name="Caching",
+        promise="One call on a cold key, and never stale after an invalidation.",
+        sprite="....##.. ...##... ..##.... .######. ....##.. ...##... ..##.... ..#.....",
+    ),
+    Room(
+        name="Rate limits",
+        promise="Never over the limit, in any window, on the server clock.",
+        sprite="######## .#....#. ..#..#.. ...##... ...##... ..#..#.. .#.##.#. ########",
+    ),
+    Room(
+        name="Locks",
+        promise="One at a time, first come first served, and fenced.",
+        sprite="..####.. .#....#. .#....#. ######## ###..### ###..### ######## ########",
+    ),
+    Room(
+        name="Leaderboards",
+        promise="Ranks that follow the database and answer in one trip.",
+        sprite=".######. ######## #.####.# .######. ..####.. ...##... ...##... .######.",
+    ),
+    Room(
+        name="Streams",
+        promise="Events handled at least once, even when a consumer dies.",
+        sprite=".##...## #..#.#.. ....#... .##...## #..#.#.. ....#... .##...## #..###..",
+    ),
+    Room(
+        name="Queues",
+        promise="No job leaves Redis before somebody has finished it.",
+        sprite="######## #......# ######## ........ ######## ........ ######## ########",
+    ),
+    Room(
+        name="Real time",
+        promise="News that reaches every open page, and resumes after a gap.",
+        sprite="#......# #.#..#.# #.#..#.# #.####.# #.#..#.# ...##... ...##... ..####..",
+    ),
+)

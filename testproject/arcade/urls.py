@@ -1,0 +1,16 @@
+"""Addresses of the arcade."""
+
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+
+from arcade import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("sign-up/", views.sign_up, name="sign-up"),
+    path("log-in/", views.LogIn.as_view(), name="log-in"),
+    path("log-out/", LogoutView.as_view(), name="log-out"),
+    path("devices/", views.devices, name="devices"),
+    path("devices/log-out/", views.log_out_device, name="log-out-device"),
+    path("devices/log-out-others/", views.log_out_others, name="log-out-others"),
+]

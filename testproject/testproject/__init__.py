@@ -1,0 +1,1 @@
+"""Redis Arcade: a real Django site on top of django_redis_patterns."""

@@ -1,0 +1,1 @@
+"""Redis Arcade as its visitors and its owner see it."""

@@ -1,0 +1,63 @@
+"""Run by `test_django_own_suite` in a process of its own: Django's session tests over our engine and middleware.
+
+Usage: python django_own_suite.py FOLDER_WITH_DJANGOS_TESTS REDIS_URL
+"""
+
+import sys
+
+import django
+from django.conf import settings
+from django.test.runner import DiscoverRunner
+
+tests, redis_url = sys.argv[1:]
+sys.path.insert(0, tests)
+settings.configure(
+    SECRET_KEY="tests only",
+    USE_TZ=False,
+    DATABASES={name: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"} for name in ("default", "other")},
+    INSTALLED_APPS=[
+        "django.contrib.contenttypes",
+        "django.contrib.auth",
+        "django.contrib.sessions",
+        "django.contrib.sites",
+        "sessions_tests",
+        "django_redis_patterns",
+    ],
+    DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+    SITE_ID=1,
+    ROOT_URLCONF="urls",
+    REDIS_PATTERNS={"CONNECTIONS": {"default": redis_url}},
+)
+django.setup()
+
+import sessions_tests.tests as theirs  # noqa: E402
+from django.test import SimpleTestCase, override_settings  # noqa: E402
+
+from django_redis_patterns.sessions import SessionMiddleware, SessionStore  # noqa: E402
+
+
+class Store(theirs.SessionTestsMixin, SimpleTestCase):
+    backend = SessionStore
+
+
+@override_settings(SESSION_ENGINE="django_redis_patterns.sessions")
+class StockMiddleware(theirs.SessionMiddlewareTests):
+    pass
+
+
+@override_settings(SESSION_ENGINE="django_redis_patterns.sessions")
+class OurMiddleware(theirs.SessionMiddlewareTests):
+    def setUp(self) -> None:
+        stock, theirs.SessionMiddleware = theirs.SessionMiddleware, SessionMiddleware
+        self.addCleanup(setattr, theirs, "SessionMiddleware", stock)
+
+
+class Runner(DiscoverRunner):
+    def build_suite(self, *args: object, **kwargs: object) -> object:
+        suite = self.test_suite()
+        for case in (Store, StockMiddleware, OurMiddleware):
+            suite.addTests(self.test_loader.loadTestsFromTestCase(case))
+        return suite
+
+
+sys.exit(bool(Runner(verbosity=1, interactive=False).run_tests([])))

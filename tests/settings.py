@@ -1,0 +1,20 @@
+SECRET_KEY = "for the tests only"
+USE_TZ = True
+ALLOWED_HOSTS = ["*"]
+
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django_redis_patterns",
+]
+MIDDLEWARE = [
+    "django_redis_patterns.sessions.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+SESSION_ENGINE = "django_redis_patterns.sessions"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# conftest.py starts a server and writes its address here, before anything asks for it.
+REDIS_PATTERNS = {"CONNECTIONS": {"default": {"URL": "redis://127.0.0.1:1/0"}}}
