@@ -42,12 +42,17 @@ class _Flush:
         _send(calls)
 
 
-def after_commit(operation: Callable[P, Any], using: str | None = None, /, *args: P.args, **kwargs: P.kwargs) -> None:
-    """Run *operation* (a sync face) when the transaction on the database *using* commits; at once outside of one.
+def after_commit(operation: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Run *operation* (a sync face) when the transaction on the default database commits; at once outside of one.
 
     Equal calls of one transaction are sent once.
     """
-    connection = transaction.get_connection(using or DEFAULT_DB_ALIAS)
+    after_commit_of(DEFAULT_DB_ALIAS, operation, *args, **kwargs)
+
+
+def after_commit_of(using: str, operation: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
+    """Do the same for the database *using*."""
+    connection = transaction.get_connection(using)
     call: Call = (operation, args, tuple(kwargs.items()))
     if connection.in_atomic_block:
         _group(connection).calls.append(call)

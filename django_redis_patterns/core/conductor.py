@@ -11,6 +11,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 
 from .connections.wire import Command, asend, send
 
+
 @dataclass
 class Call:
     """Ask the driver to call the user's code."""
@@ -129,7 +130,8 @@ def drive(runs: list[Run]) -> None:
                 reply = send(work)
             elif isinstance(work, Sleep):
                 _refuse_to_block_a_loop(work.seconds)
-                reply = time.sleep(work.seconds)
+                time.sleep(work.seconds)
+                reply = None
             else:
                 call = async_to_sync(_awaiting(work)) if work.is_coroutine else work.call
                 reply = _attempt(call)
@@ -155,7 +157,8 @@ async def adrive(runs: list[Run]) -> None:
             if isinstance(work, list):
                 reply = await asend(work)
             elif isinstance(work, Sleep):
-                reply = await asyncio.sleep(work.seconds)
+                await asyncio.sleep(work.seconds)
+                reply = None
             else:
                 try:
                     reply = await (work.call() if work.is_coroutine else sync_to_async(work.call)())
@@ -187,5 +190,3 @@ def result(run: Run) -> Any:
     if run.error is not None:
         raise run.error
     return run.value
-
-

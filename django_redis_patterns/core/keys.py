@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from django.conf import settings as django_settings
 
-from ..conf import settings
+from django_redis_patterns.conf import settings
 
 LONGEST_PART = 64
 

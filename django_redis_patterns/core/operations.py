@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from functools import update_wrapper
+from inspect import iscoroutinefunction
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from redis import asyncio as aredis
@@ -32,9 +33,8 @@ class _Commands(AsyncCoreCommands):
         self._block = block
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        script = options.pop("_script", None)
-        options.pop("keys", None)
-        return await Ask(Command(self._alias, args, options, self._block, script))
+        options.pop("keys", None)  # for redis-py's own client-side cache
+        return await Ask(Command(self._alias, args, options, self._block))
 
 
 class IO:
@@ -43,7 +43,7 @@ class IO:
     redis: aredis.Redis
 
     def __init__(self, alias: str = "default") -> None:
-        self.redis = cast(aredis.Redis, _Commands(alias))
+        self.redis = cast(aredis.Redis, _Commands(alias))  # type: ignore[abstract]
         self._alias = alias
 
     def on(self, alias: str) -> "IO":
@@ -54,13 +54,16 @@ class IO:
         """Run *script*; a server that does not know it yet is sent its text."""
         rest = (len(keys), *keys, *args)
         try:
-            return await self.redis.execute_command("EVALSHA", script.sha, *rest, _script=script.name)
+            return await self._execute("EVALSHA", script.sha, *rest, script=script.name)
         except NoScriptError:
-            return await self.redis.execute_command("EVAL", script.text, *rest, _script=script.name)
+            return await self._execute("EVAL", script.text, *rest, script=script.name)
+
+    async def _execute(self, *args: Any, script: str) -> Any:
+        return await Ask(Command(self._alias, args, script=script))
 
     async def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call the user's function or the ORM: a ``def`` off the event loop, a coroutine function on one."""
-        is_coroutine = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))
+        is_coroutine = iscoroutinefunction(fn) or iscoroutinefunction(type(fn).__call__)
         return await Ask(Call(lambda: fn(*args, **kwargs), is_coroutine))
 
     async def gather(self, *bodies: Coroutine[Any, Any, T]) -> list[T]:
@@ -74,15 +77,15 @@ class IO:
     @contextmanager
     def block(self, seconds: float) -> Iterator[aredis.Redis]:
         """Give commands that may block for *seconds* (at most 30) connections of their own."""
-        yield cast(aredis.Redis, _Commands(self._alias, seconds))
+        yield cast(aredis.Redis, _Commands(self._alias, seconds))  # type: ignore[abstract]
 
 
-def _begin(body: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Start the body: a method is looked up by name on its object, which also knows the connection."""
+def _starter(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what starts *body*: a method is looked up by name on its object, which also knows the connection."""
     if next(iter(inspect.signature(body).parameters)) == "io":
-        return body(IO(), *args, **kwargs)
-    owner, *rest = args
-    return getattr(owner, body.__name__)(IO(owner.connection), *rest, **kwargs)
+        return lambda *args, **kwargs: body(IO(), *args, **kwargs)
+    name = body.__name__
+    return lambda owner, *args, **kwargs: getattr(owner, name)(IO(owner.connection), *args, **kwargs)
 
 
 @overload
@@ -100,19 +103,21 @@ def both(body: Callable[..., Coroutine[Any, Any, Any]]) -> tuple[Callable[..., A
     ``async def _top(io, ...)`` and starts on ``"default"``.
     """
 
+    start = _starter(body)
+
     def face(*args: Any, **kwargs: Any) -> Any:
-        run = Run(_begin(body, args, kwargs))
+        run = Run(start(*args, **kwargs))
         drive([run])
         return result(run)
 
     async def aface(*args: Any, **kwargs: Any) -> Any:
-        run = Run(_begin(body, args, kwargs))
+        run = Run(start(*args, **kwargs))
         await adrive([run])
         return result(run)
 
     _dress(face, body, "")
     _dress(aface, body, "a")
-    face.body, face.twin = body, aface  # type: ignore[attr-defined]
+    face.start, face.twin = start, aface  # type: ignore[attr-defined]
     return face, aface
 
 
@@ -143,7 +148,7 @@ class Pending(Generic[T]):
         return cast(T, result(self._run))
 
 
-class batch:
+class batch:  # noqa: N801  it is used like a function
     """Run many operations in lock-step, one pipeline a round and alias. No order is promised between operations.
 
     Leaving the block raises the first error that nobody looked at, unless ``return_exceptions=True``: then each
@@ -156,11 +161,11 @@ class batch:
 
     def __call__(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Pending[T]:
         """Add *operation* (a sync face) and return the promise of its value."""
-        body = getattr(operation, "body", None)
-        if body is None:
+        start = getattr(operation, "start", None)
+        if start is None:
             raise TypeError(f"{operation!r} is not the sync face of an operation; a batch takes nothing else.")
         owner = (operation.__self__,) if hasattr(operation, "__self__") else ()
-        pending: Pending[T] = Pending(Run(_unwaiting(_begin(body, (*owner, *args), kwargs))))
+        pending: Pending[T] = Pending(Run(_unwaiting(start(*owner, *args, **kwargs))))
         self._pending.append(pending)
         return pending
 
@@ -200,14 +205,15 @@ async def _unwaiting(body: Coroutine[Any, Any, T]) -> T:
 class _Unwaiting(Awaitable[Any]):
     def __init__(self, body: Coroutine[Any, Any, Any]) -> None:
         self._body = body
+        self._name = getattr(body, "__qualname__", "This operation")
 
     def __await__(self) -> Generator[Request, Any, Any]:
         reply: Any = None
         try:
             while True:
                 request = self._body.throw(reply) if isinstance(reply, BaseException) else self._body.send(reply)
-                if isinstance(request, Sleep) or getattr(request, "block", 0):
-                    reply = TypeError(f"{self._body.__qualname__} waits, which a batch cannot: call it on its own.")
+                if isinstance(request, Sleep) or getattr(request, "block", False):
+                    reply = TypeError(f"{self._name} waits, which a batch cannot: call it on its own.")
                     continue
                 try:
                     reply = yield request

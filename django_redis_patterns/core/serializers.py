@@ -7,11 +7,10 @@ import json
 import pickle
 from typing import Any, Protocol
 
-from django.core import signing
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils.crypto import salted_hmac
+from django.utils.crypto import constant_time_compare, salted_hmac
 
-from ..exceptions import SerializationError
+from django_redis_patterns.exceptions import SerializationError
 
 LARGEST = 16 * 1024 * 1024
 MAC_BYTES = 32
@@ -80,10 +79,10 @@ class SignedPickle:
         """Return the value; raises `SerializationError` for a foreign signature, before anything is unpickled."""
         signed = _body(data, self.FORMAT)
         mac, body = signed[:MAC_BYTES], signed[MAC_BYTES:]
-        if not signing.constant_time_compare(mac, self._mac(body)):
+        if not constant_time_compare(mac, self._mac(body)):
             raise SerializationError("Stored pickle is not signed by this site.")
         try:
-            return pickle.loads(body)  # noqa: S301  the signature was checked above
+            return pickle.loads(body)  # the signature was checked above
         except Exception as error:
             raise SerializationError(f"Stored pickle cannot be read: {type(error).__name__}.") from error
 

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..conf import settings
+from django_redis_patterns.conf import settings
 
 
 @dataclass(frozen=True)

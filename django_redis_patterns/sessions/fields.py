@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any, Protocol
 
-from ..core import trace
+from django_redis_patterns.core import trace
 
 DATA = b"."  # prefix of the fields that hold session keys; all others are the room's own
 _AS_JSON, _AS_HEX = b"j", b"x"

@@ -7,7 +7,7 @@ tag, so that a login's new id lies in the same slot and the change is one atomic
 import re
 from typing import NamedTuple
 
-from ..core.keys import digest, key
+from django_redis_patterns.core.keys import digest, key
 
 ROOM = "sessions"
 _SESSION_ID = re.compile(r"[a-z0-9]{8,64}\Z")

@@ -36,7 +36,9 @@ class Header:
 
 def agent_name(user_agent: str) -> str:
     """Return a short name such as ``Firefox 128 on Linux``: what a person recognises, and small in Redis."""
-    browser = next((f"{name} {_version(user_agent, mark)}".strip() for mark, name in _BROWSERS if mark in user_agent), "")
+    browser = next(
+        (f"{name} {_version(user_agent, mark)}".strip() for mark, name in _BROWSERS if mark in user_agent), ""
+    )
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     known = " on ".join(filter(None, (browser, system)))
     return (known or user_agent.split(" ")[0])[:48]

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple, cast
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 
-from ..conf import settings
-from ..core.operations import IO, both
-from ..core.scripts import Script
-from ..core.serializers import Serializer
-from ..signals import session_ended
+from django_redis_patterns.conf import settings
+from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.core.scripts import Script
+from django_redis_patterns.core.serializers import Serializer
+from django_redis_patterns.signals import session_ended
+
 from .handle import Handle, index_key
 from .header import AGENT, HEADER, IP, SEEN, Header
 

@@ -14,9 +14,10 @@ from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 from django.utils.http import http_date
 
-from ..conf import settings
-from ..core.operations import IO, both
-from ..exceptions import RedisUnavailable
+from django_redis_patterns.conf import settings
+from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.exceptions import RedisUnavailable
+
 from .header import agent_name
 
 logger = logging.getLogger("django_redis_patterns.sessions")

@@ -10,11 +10,12 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.utils.crypto import get_random_string
 from redis.exceptions import ResponseError
 
-from ..conf import settings
-from ..core.operations import IO, both
-from ..core.scripts import Script
-from ..exceptions import RedisUnavailable
-from ..signals import session_ended
+from django_redis_patterns.conf import settings
+from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.core.scripts import Script
+from django_redis_patterns.exceptions import RedisUnavailable
+from django_redis_patterns.signals import session_ended
+
 from .fields import DATA, Fields
 from .handle import TAG, Handle
 from .header import AGENT, HEADER, IP, SEEN, Header

@@ -11,7 +11,9 @@ import redis
 from django_redis_patterns.testing.servers import PATIENCE, RedisServer, ServerError
 
 SLOTS = 16384
-OPTIONS = "--cluster-enabled yes --cluster-node-timeout 1000 --repl-diskless-sync yes --repl-diskless-sync-delay 0"
+# A cluster shows a replica to clients when the replica has received something: a ping, at first.
+OPTIONS = """--cluster-enabled yes --cluster-node-timeout 1000
+    --repl-diskless-sync yes --repl-diskless-sync-delay 0 --repl-ping-replica-period 1"""
 
 
 class RedisCluster:
@@ -56,7 +58,7 @@ class RedisCluster:
         _until(lambda: all(len(_tell(node, "NODES")) == len(nodes) for node in nodes))
         for number, replica in enumerate(replicas):
             _tell(replica, "REPLICATE", _tell(masters[number % len(masters)], "MYID"))
-        _until(lambda: all(_knows_replicas(node, len(replicas)) for node in nodes))
+        _until(lambda: all(_shows_replicas(node, len(replicas)) for node in nodes))
         _until(lambda: all(replica.info("replication").get("master_link_status") == "up" for replica in replicas))
         _until(lambda: all(_tell(node, "INFO")["cluster_state"] == "ok" for node in nodes))
 
@@ -73,8 +75,8 @@ def _tell(node: redis.Redis, word: str, *args: Any) -> Any:
     return node.execute_command(f"CLUSTER {word}", *args)  # type: ignore[no-untyped-call]
 
 
-def _knows_replicas(node: redis.Redis, count: int) -> bool:
-    return sum("slave" in known["flags"] for known in _tell(node, "NODES").values()) == count
+def _shows_replicas(node: redis.Redis, count: int) -> bool:
+    return sum(len(replicas) for _start, _end, _master, *replicas in _tell(node, "SLOTS")) == count
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -39,7 +39,8 @@ end() { [ -z "$server" ] || { kill -KILL "$server"; wait "$server"; } 2>/dev/nul
 while read -r order; do
     end
     if [ "$order" = start ]; then
-        "$@" >"$folder/log" 2>&1 </dev/null &
+        : >"$folder/log"
+        "$@" >>"$folder/log" 2>&1 </dev/null &
         server=$!
     fi
     echo "$server"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MANAGE = Path(__file__).resolve().parents[2] / "testproject" / "manage.py"
+DEMO = [sys.executable, "-W", "error", str(MANAGE), "demo"]
 PLAYER, PASSWORD = "ada", "analytical-engine"
 
 
@@ -45,17 +46,20 @@ class Arcade:
         return found[1]
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """The tests' own environment, without what would lead the demo to other servers or settings."""
+    env = {name: value for name, value in os.environ.items() if name not in {"REDIS_URL", "DATABASE_URL"}}
+    return env | {"SQLITE_PATH": str(folder / "arcade.sqlite3"), "DJANGO_SETTINGS_MODULE": "testproject.settings"}
+
+
 @contextmanager
 def arcade(folder: Path, *, redis_url: str | None = None) -> Iterator[Arcade]:
     """Run the demo on a free port with its database in *folder*; warnings are errors there too."""
-    env = {name: value for name, value in os.environ.items() if name not in {"REDIS_URL", "DATABASE_URL"}}
-    env |= {"SQLITE_PATH": str(folder / "arcade.sqlite3"), "DJANGO_SETTINGS_MODULE": "testproject.settings"}
-    env |= {"REDIS_URL": redis_url} if redis_url else {}
-    command = [sys.executable, "-W", "error", str(MANAGE), "demo", "--port", "0"]
+    env = environment(folder) | ({"REDIS_URL": redis_url} if redis_url else {})
     errors = folder / "errors.txt"
     with (
         errors.open("w") as stderr,
-        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+        subprocess.Popen([*DEMO, "--port", "0"], env=env, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
     ):
         try:
             yield Arcade(process, errors)

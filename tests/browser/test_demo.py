@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from testproject.database import postgresql
 
-from .arcade import MANAGE, arcade
+from .arcade import DEMO, arcade, environment
 
 
 def test_ctrl_c_ends_the_demo_cleanly_and_its_redis_with_it(tmp_path: Path) -> None:
@@ -38,10 +37,10 @@ def test_the_second_demo_starts_with_the_data_of_the_first(tmp_path: Path) -> No
         assert "still here" in demo.banner
 
 
-def test_a_taken_port_is_said_before_anything_starts() -> None:
+def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        command = [sys.executable, str(MANAGE), "demo", "--port", str(taken.getsockname()[1])]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        command = [*DEMO, "--port", str(taken.getsockname()[1])]
+        ended = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert "Try --port 0" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -1,10 +1,13 @@
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from django_redis_patterns.core.operations import IO, both
 
 pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[2]
 
 
 class Counter:
@@ -47,7 +50,8 @@ def test_a_declared_key_may_stay(bare_redis):
     bare_redis.set("kept:1", "for ever")
 
 
-def test_a_leaked_key_fails_its_test(pytester, redis_server):
+def test_a_leaked_key_fails_its_test(pytester, redis_server, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makeconftest(f"""
         import pytest
         from django_redis_patterns.testing.fixtures import *

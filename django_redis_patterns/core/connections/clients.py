@@ -7,7 +7,7 @@ child starts with none.
 import asyncio
 import os
 import threading
-from asyncio.selector_events import _SelectorTransport
+from asyncio.selector_events import _SelectorTransport  # type: ignore[attr-defined]
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -26,7 +26,7 @@ from . import guard
 from .options import Target, target
 
 # hiredis' packer crashes the process when a signal handler raises inside it; its parser does not.
-_PACKER = PythonRespSerializer(6000, Encoder("utf-8", "strict", False).encode)
+_PACKER = PythonRespSerializer(6000, Encoder("utf-8", "strict", False).encode)  # type: ignore[no-untyped-call]
 _SYNC = {"tcp": guard.GuardedConnection, "tls": guard.GuardedTLSConnection, "unix": guard.GuardedUnixConnection}
 _ASYNC = {
     "tcp": guard.AsyncGuardedConnection,
@@ -111,7 +111,7 @@ def _abandon(dead: AsyncClient) -> None:
         writer, connection._reader, connection._writer = connection._writer, None, None
         transport = writer.transport if writer is not None else None
         if isinstance(transport, _SelectorTransport):  # other loops close theirs with themselves
-            sock, transport._sock, transport._closing = transport._sock, None, True  # type: ignore[attr-defined]
+            sock, transport._sock, transport._closing = transport._sock, None, True
             if sock is not None:
                 sock.close()
 
@@ -137,7 +137,7 @@ def _build(where: Target, block: int) -> Client:
         pool = redis.ConnectionPool(connection_class, where.max_connections, **options)
         return redis.Redis(connection_pool=pool)
     host, port = options.pop("host"), options.pop("port")
-    nodes = [ClusterNode(*address) for address in where.cluster]
+    nodes = [ClusterNode(*address) for address in where.cluster]  # type: ignore[no-untyped-call]
     return RedisCluster(
         url=f"redis://{host}:{port}",
         startup_nodes=nodes,

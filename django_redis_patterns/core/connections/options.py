@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from django.conf import settings as django_settings
 from redis.connection import parse_url
 
-from ...conf import Connection, settings
-from ...exceptions import InvalidConfiguration
+from django_redis_patterns.conf import Connection, settings
+from django_redis_patterns.exceptions import InvalidConfiguration
 
 Kind = Literal["tcp", "tls", "unix"]
 
@@ -63,7 +63,7 @@ def cache_target(alias: str) -> Target:
 
 def _from_cache(alias: str, connection: Connection) -> Target:
     where = f"REDIS_PATTERNS CONNECTIONS[{alias!r}] = {{'CACHE': {connection.cache!r}}}"
-    cache = django_settings.CACHES.get(connection.cache)
+    cache = django_settings.CACHES.get(str(connection.cache))
     if cache is None:
         raise InvalidConfiguration(f"{where}, but CACHES has no {connection.cache!r}.")
     if cache.get("BACKEND") not in REDIS_BACKENDS:
@@ -94,7 +94,7 @@ def _address(alias: str, url: str | None, connection: Connection) -> Target:
 
 def _parse(alias: str, url: str) -> dict[str, Any]:
     try:
-        return dict(parse_url(url))
+        return dict(parse_url(url))  # type: ignore[no-untyped-call]
     except ValueError as error:
         scheme = urlsplit(url).scheme
         raise InvalidConfiguration(

@@ -10,8 +10,9 @@ from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.cluster import RedisCluster
 from redis.exceptions import AskError, MovedError, TryAgainError
 
-from ...exceptions import RedisDenied, RedisUnavailable
-from .. import trace
+from django_redis_patterns.core import trace
+from django_redis_patterns.exceptions import RedisDenied, RedisUnavailable
+
 from .clients import aclient, client
 
 _DENIED = (
@@ -45,7 +46,7 @@ def send(commands: Sequence[Command]) -> list[Any]:
     started = time.perf_counter()
     first = commands[0]
     try:
-        to = client(first.alias, block=first.block)
+        to: Any = client(first.alias, block=first.block)
         if len(commands) == 1:
             replies = [to.execute_command(*first.args, **first.options)]
         elif isinstance(to, RedisCluster):
@@ -65,7 +66,7 @@ async def asend(commands: Sequence[Command]) -> list[Any]:
     started = time.perf_counter()
     first = commands[0]
     try:
-        to = await aclient(first.alias, block=first.block)
+        to: Any = await aclient(first.alias, block=first.block)
         if len(commands) == 1:
             replies = [await to.execute_command(*first.args, **first.options)]
         else:
@@ -98,7 +99,7 @@ def _because(ours: Exception, error: Exception) -> Exception:
     return ours
 
 
-def _cluster_round(to: RedisCluster, commands: Sequence[Command]) -> list[Any]:
+def _cluster_round(to: Any, commands: Sequence[Command]) -> list[Any]:
     """One plain pipeline per node: redis-py's cluster pipeline would send a command again after a lost reply."""
     nodes: dict[str, tuple[Any, list[int]]] = {}
     for i, command in enumerate(commands):
@@ -111,7 +112,7 @@ def _cluster_round(to: RedisCluster, commands: Sequence[Command]) -> list[Any]:
     return replies
 
 
-def _node_round(to: RedisCluster, node: Any, commands: Sequence[Command]) -> Sequence[Any]:
+def _node_round(to: Any, node: Any, commands: Sequence[Command]) -> Sequence[Any]:
     pipeline = to.get_redis_connection(node).pipeline(transaction=False)
     for command in commands:
         pipeline.execute_command(*command.args, **command.options)
@@ -121,7 +122,7 @@ def _node_round(to: RedisCluster, node: Any, commands: Sequence[Command]) -> Seq
         return [error] * len(commands)
 
 
-def _redirected(to: RedisCluster, command: Command) -> Any:
+def _redirected(to: Any, command: Command) -> Any:
     try:
         return to.execute_command(*command.args, **command.options)
     except redis.RedisError as error:
