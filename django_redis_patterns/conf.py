@@ -4,7 +4,7 @@ Read when needed, never at import, so ``override_settings`` works both ways.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from functools import cache
@@ -73,7 +73,7 @@ def settings() -> Settings:
     connections = {"default": Connection(cache="default")} if "default" not in aliases else {}
     connections |= {alias: _connection(alias, given) for alias, given in aliases.items()}
     sessions = Sessions(**_section(Sessions, rooms["SESSIONS"], "SESSIONS."))
-    _known(sessions.connection, connections, "SESSIONS.CONNECTION names", "connection")
+    _known(sessions.connection, connections, "SESSIONS.CONNECTION names no connection", "connections")
     return Settings(**top, connections=connections, sessions=sessions)
 
 
@@ -102,16 +102,17 @@ def _section(cls: type, given: Mapping[str, Any], where: str, extra: list[str] |
     hints = get_type_hints(cls)
     options = {f.name.upper(): f for f in fields(cls)}
     for name in given:
-        _known(name, [*options, *(extra or [])], f"REDIS_PATTERNS has no option {where}", "option")
+        _known(name, [*options, *(extra or [])], "REDIS_PATTERNS has no option", "options", where)
     return {options[n].name: _value(v, hints[options[n].name], options[n], where + n) for n, v in given.items()}
 
 
-def _known(name: Any, known: Any, complaint: str, kind: str) -> None:
+def _known(name: Any, known: Iterable[str], complaint: str, kind: str, where: str = "") -> None:
+    known = sorted(set(known))
     if name in known:
         return
-    close = difflib.get_close_matches(str(name), list(known), n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else f" Known {kind}s: {', '.join(sorted(known))}."
-    raise InvalidConfiguration(f"{complaint} {name!r}, which is unknown.{hint}")
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else f" Known {kind}: {', '.join(known)}."
+    raise InvalidConfiguration(f"{complaint} {where + str(name)!r}.{hint}")
 
 
 def _value(value: Any, hint: Any, option: Field[Any], where: str) -> Any:
@@ -126,7 +127,7 @@ def _value(value: Any, hint: Any, option: Field[Any], where: str) -> Any:
         names = " or ".join(sorted("None" if t is type(None) else t.__name__ for t in allowed))
         raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be {names}, not {type(value).__name__}.")
     least = option.metadata.get("at_least")
-    if least is not None and value is not None and value < least:
+    if least is not None and value is not None and not value >= least:
         raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be at least {least:g}.")
     return value
 

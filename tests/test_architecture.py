@@ -59,7 +59,7 @@ def test_a_script_says_what_it_takes_and_returns(path):
     header = re.match(r"-- KEYS: (.*)\n-- ARGV: (.*)\n-- RETURNS: \S.*\n", text)
     assert header, "The first three lines are -- KEYS: a, b / -- ARGV: c, d / -- RETURNS: what."
     for table, names in zip(("KEYS", "ARGV"), header.groups(), strict=True):
-        check_uses(table, [] if names == "none" else names.split(", "), text)
+        check_uses(table, [] if names == "-" else names.split(", "), text)
 
 
 def check_uses(table: str, names: list[str], text: str) -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
@@ -25,9 +25,17 @@ class Sleep:
     seconds: float
 
 
+class Body(Protocol):
+    """A coroutine, as far as it takes one to drive it."""
+
+    def send(self, reply: Any, /) -> Any: ...
+    def throw(self, error: BaseException, /) -> Any: ...
+    def close(self) -> None: ...
+
+
 @dataclass
 class Gather:
-    bodies: tuple[Coroutine[Any, Any, Any], ...]
+    bodies: Sequence[Body]
 
 
 Request = Command | Call | Sleep | Gather
@@ -44,7 +52,7 @@ class Ask(Awaitable[Any]):
 class Run:
     """One running body: what it waits for, and in the end its value or error."""
 
-    def __init__(self, body: Coroutine[Any, Any, Any], parent: "Run | None" = None) -> None:
+    def __init__(self, body: Body, parent: "Run | None" = None) -> None:
         self.body, self.parent = body, parent
         self.children: list[Run] = []
         self.request: Request | None = None

@@ -43,5 +43,9 @@ def _hash(text: str, secret: bytes) -> str:
 
 
 def _safe(part: str) -> str:
-    encoded = quote(part, safe="@+,=", errors="surrogatepass") if not part.isalnum() or not part.isascii() else part
+    encoded = (
+        part
+        if part.isascii() and part.isalnum()
+        else quote(part, safe="@+,=", errors="surrogatepass").replace("~", "%7E")
+    )
     return encoded if len(encoded) <= LONGEST_PART else f"~{digest(part)}"

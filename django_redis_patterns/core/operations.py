@@ -6,7 +6,7 @@ loop, and a `batch` collects the commands of many operations and sends them in o
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import update_wrapper
 from inspect import iscoroutinefunction
@@ -16,7 +16,7 @@ from redis import asyncio as aredis
 from redis.commands import AsyncCoreCommands
 from redis.exceptions import NoScriptError
 
-from .conductor import Ask, Call, Gather, Request, Run, Sleep, adrive, close, drive, result
+from .conductor import Ask, Body, Call, Gather, Run, Sleep, adrive, close, drive, result
 from .connections.wire import Command
 from .scripts import Script
 
@@ -165,7 +165,7 @@ class batch:  # noqa: N801  it is used like a function
         if start is None:
             raise TypeError(f"{operation!r} is not the sync face of an operation; a batch takes nothing else.")
         owner = (operation.__self__,) if hasattr(operation, "__self__") else ()
-        pending: Pending[T] = Pending(Run(_unwaiting(start(*owner, *args, **kwargs))))
+        pending: Pending[T] = Pending(Run(_Unwaiting(start(*owner, *args, **kwargs))))
         self._pending.append(pending)
         return pending
 
@@ -197,29 +197,25 @@ class batch:  # noqa: N801  it is used like a function
             raise error
 
 
-async def _unwaiting(body: Coroutine[Any, Any, T]) -> T:
-    """Pass every request through but those that wait."""
-    return cast(T, await _Unwaiting(body))
+class _Unwaiting:
+    """Passes every request of a body through but those that wait."""
 
-
-class _Unwaiting(Awaitable[Any]):
-    def __init__(self, body: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, body: Body) -> None:
         self._body = body
-        self._name = getattr(body, "__qualname__", "This operation")
 
-    def __await__(self) -> Generator[Request, Any, Any]:
-        reply: Any = None
-        try:
-            while True:
-                request = self._body.throw(reply) if isinstance(reply, BaseException) else self._body.send(reply)
-                if isinstance(request, Sleep) or getattr(request, "block", False):
-                    reply = TypeError(f"{self._name} waits, which a batch cannot: call it on its own.")
-                    continue
-                try:
-                    reply = yield request
-                except Exception as error:
-                    reply = error
-        except StopIteration as stop:
-            return stop.value
-        finally:
-            self._body.close()
+    def send(self, reply: Any, /) -> Any:
+        return self._passed(self._body.send(reply))
+
+    def throw(self, error: BaseException, /) -> Any:
+        return self._passed(self._body.throw(error))
+
+    def close(self) -> None:
+        self._body.close()
+
+    def _passed(self, request: Any) -> Any:
+        while isinstance(request, Sleep) or getattr(request, "block", False):
+            request = self._body.throw(TypeError(f"{self._body!r} waits, which a batch cannot: call it on its own."))
+        return Gather(tuple(map(_Unwaiting, request.bodies))) if isinstance(request, Gather) else request
+
+    def __repr__(self) -> str:
+        return repr(self._body)

@@ -32,7 +32,12 @@ class Log:
 _log: ContextVar[Log | None] = ContextVar("redis_patterns_log", default=None)
 _counts: Counter[str] = Counter()
 _lock = threading.Lock()
-_WORD = re.compile(r"[A-Z][A-Z_ ]*\Z|-?\d{1,6}\Z")
+# Whatever is not one of these, a number beside one, or a key of ours may be a value.
+_OPTIONS = frozenset(
+    "EX PX EXAT PXAT KEEPTTL NX XX GT LT CH INCR GET LIMIT REV BYSCORE BYLEX WITHSCORES MATCH COUNT STREAMS".split()
+)
+_COUNTING = frozenset("EXPIRE PEXPIRE ZRANGE ZREVRANGE LRANGE LTRIM SCAN".split())
+_NUMBER = re.compile(r"-?\d{1,15}\Z")
 
 
 @contextmanager
@@ -72,17 +77,20 @@ def counters() -> dict[str, int]:
 
 def masked(args: Sequence[Any], script: str | None = None) -> str:
     """Return a command with names of scripts and keys in clear and every value as its size."""
-    verb, rest = str(args[0]), list(args[1:])
+    words = [arg.decode("utf-8", "replace") if isinstance(arg, bytes) else str(arg) for arg in args]
+    clear = 1
     if script:
-        rest = [script, *rest[1:]]
-    return " ".join([verb, *(arg if i == 0 and script else _mask(arg) for i, arg in enumerate(rest))])
+        words[1] = script
+        clear = 3  # EVALSHA, name, number of keys
+    for i in range(clear, len(words)):
+        if not _is_clear(words[i], words[i - 1], words[0]):
+            words[i] = f"‹{len(words[i])} B›"
+    return " ".join(words)
 
 
-def _mask(arg: Any) -> str:
-    text = arg.decode("utf-8", "replace") if isinstance(arg, bytes) else str(arg)
-    if _WORD.match(text) or text.startswith(f"{settings().prefix}:"):
-        return text
-    return f"‹{len(text)} B›"
+def _is_clear(word: str, before: str, verb: str) -> bool:
+    is_count = bool(_NUMBER.match(word)) and (before in _OPTIONS or verb in _COUNTING)
+    return is_count or word in _OPTIONS or word.startswith(f"{settings().prefix}:")
 
 
 def _size(reply: Any) -> int:

@@ -38,7 +38,7 @@ class SessionInfo(NamedTuple):
 
 async def index(io: IO, user_id: str, handle: Handle, until: int) -> Any:
     """List *handle* under the user until that second."""
-    return await io.run(INDEX, keys=[index_key(user_id)], args=[until * 1000, str(handle), ""])
+    return await io.run(INDEX, keys=[index_key(user_id)], args=[until * 1000, str(handle)])
 
 
 async def unindex(io: IO, user_id: str, handle: Handle) -> Any:
@@ -95,13 +95,13 @@ def _id_of(user: AbstractBaseUser) -> str:
 
 
 async def _listed(io: IO, user_id: str) -> list[Handle]:
-    members = await io.redis.zrange(index_key(user_id), 0, -1)
+    members = cast("list[bytes]", await io.redis.zrange(index_key(user_id), 0, -1))
     return [handle for handle in map(Handle.parse, members) if handle]
 
 
 async def _meta(io: IO, handle: Handle) -> list[bytes | None]:
     names: list[Any] = [HEADER, SEEN, IP, AGENT]
-    return cast("list[bytes | None]", await io.redis.hmget(handle.key, names))  # type: ignore[misc]
+    return cast("list[bytes | None]", await io.redis.hmget(handle.key, names))
 
 
 def _info(handle: Handle, row: list[bytes | None], current: bool) -> SessionInfo | None:

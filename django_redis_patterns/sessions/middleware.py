@@ -2,7 +2,8 @@
 
 import logging
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import cast
 
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.base import UpdateError
@@ -19,6 +20,7 @@ from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import RedisUnavailable
 
 from .header import agent_name
+from .store import SessionStore
 
 logger = logging.getLogger("django_redis_patterns.sessions")
 
@@ -47,18 +49,19 @@ class SessionMiddleware(DjangoSessionMiddleware):
         """Give the request its session, unread."""
         super().process_request(request)
         agent = agent_name(request.META.get("HTTP_USER_AGENT", ""))
-        request.session.device = (request.META.get("REMOTE_ADDR", ""), agent)
+        if isinstance(request.session, SessionStore):
+            request.session.device = (request.META.get("REMOTE_ADDR", ""), agent)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer 503 when a view or a template asked for the session and Redis was away."""
-        session: Any = request.session
-        return _unavailable() if exception is session.failure else None
+        failure = getattr(request.session, "failure", None)
+        return _unavailable() if exception is failure else None
 
     async def _process_response(self, io: IO, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Save the session if there is something to save, and set or delete its cookie."""
-        session: Any = getattr(request, "session", None)
-        if session is None:
-            return response
+        session = getattr(request, "session", None)
+        if not isinstance(session, SessionStore):  # another engine, or another middleware answered first
+            return await self._theirs(io, request, response) if session is not None else response
         if session.failure is not None:
             return _unavailable() if response.status_code >= 500 else response
         if _is_gone(request):
@@ -72,10 +75,14 @@ class SessionMiddleware(DjangoSessionMiddleware):
             patch_vary_headers(response, ("Cookie",))
         return response
 
-    process_response, aprocess_response = both(_process_response)
+    process_response, aprocess_response = both(_process_response)  # type: ignore[assignment]
+
+    async def _theirs(self, io: IO, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        process: Callable[..., HttpResponseBase] = DjangoSessionMiddleware.process_response
+        return cast(HttpResponseBase, await io.call(process, self, request, response))
 
     async def _save(self, io: IO, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        session: Any = request.session
+        session = cast(SessionStore, request.session)
         is_changed = session.changed
         try:
             await session._save(io)
@@ -107,22 +114,22 @@ def _delete_cookie(response: HttpResponseBase) -> None:
     patch_vary_headers(response, ("Cookie",))
 
 
-def _set_cookie(response: HttpResponseBase, session: Any) -> None:
+def _set_cookie(response: HttpResponseBase, session: SessionStore) -> None:
     max_age = None if session.get_expire_at_browser_close() else session.get_expiry_age()
     response.set_cookie(
         django_settings.SESSION_COOKIE_NAME,
-        session.session_key,
+        session.session_key or "",
         max_age=max_age,
         expires=None if max_age is None else http_date(time.time() + max_age),
         domain=django_settings.SESSION_COOKIE_DOMAIN,
         path=django_settings.SESSION_COOKIE_PATH,
-        secure=django_settings.SESSION_COOKIE_SECURE or None,
-        httponly=django_settings.SESSION_COOKIE_HTTPONLY or None,
+        secure=django_settings.SESSION_COOKIE_SECURE,
+        httponly=django_settings.SESSION_COOKIE_HTTPONLY,
         samesite=django_settings.SESSION_COOKIE_SAMESITE,
     )
 
 
-async def _logged(touch: Any) -> None:
+async def _logged(touch: Awaitable[None]) -> None:
     try:
         await touch
     except RedisUnavailable as error:
@@ -132,7 +139,7 @@ async def _logged(touch: Any) -> None:
 def _unavailable() -> HttpResponse:
     """Return the 503; it renders without the request, since the request's session is what is missing."""
     try:
-        page = render_to_string("503.html")
+        page: str = render_to_string("503.html")
     except TemplateDoesNotExist:
         page = PLAIN_503
     return HttpResponse(page, status=503, headers={"Retry-After": RETRY_AFTER_SECONDS, "Cache-Control": "no-store"})

@@ -100,7 +100,7 @@ class SessionStore(SessionBase):
         self._user = fields.get(USER)
         return fields
 
-    load, aload = both(_load)
+    load, aload = both(_load)  # type: ignore[assignment]
 
     async def _exists(self, io: IO, session_key: str | None) -> bool:
         """Return whether a session of this id lives."""
@@ -268,6 +268,7 @@ class SessionStore(SessionBase):
         except RedisUnavailable as error:
             self.failure = error
             raise
+        self.failure = None
 
 
 def _handle(session_key: str) -> Handle:

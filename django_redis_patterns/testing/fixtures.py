@@ -12,6 +12,7 @@ no_leaked_keys
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from fnmatch import fnmatchcase
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, cast
 
@@ -41,7 +42,8 @@ class Face:
         if self.way == "sync":
             return operation(*args, **kwargs)
         if self.way == "async":
-            return cast(T, self._runner.run(_twin(operation)(*args, **kwargs)))
+            # In the caller's context, as it is now: a runner would keep the one of its first run.
+            return cast(T, self._runner.run(_twin(operation)(*args, **kwargs), context=copy_context()))
         with batch() as together:
             pending = together(operation, *args, **kwargs)
         return pending.value

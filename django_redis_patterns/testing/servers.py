@@ -211,7 +211,7 @@ class RedisServer:
         while "eady to accept connections" not in (log := self.log()):
             if "Address already in use" in log:
                 raise PortTaken(f"Port {self.port} is taken.")
-            if "FATAL" in log or time.monotonic() > end:
+            if "FATAL" in log or "aborting" in log or time.monotonic() > end:
                 raise ServerError(f"{self.executable} did not start. The end of its log:\n{log[-2000:]}")
             time.sleep(0.01)
 

@@ -28,7 +28,7 @@ ROOMS = (
     Room(
         name="Sessions",
         promise="Stay logged in, see every device, end the ones you do not know.",
-        sprite="..####.. .#....#. .#.##.#. .#.##.#. .#....#. ..####.. .######. ########",
+        sprite="...##... ..####.. ..####.. ...##... .######. ######## ######## ########",
         page="devices",
     ),
     Room(
@@ -54,7 +54,7 @@ ROOMS = (
     Room(
         name="Streams",
         promise="Events handled at least once, even when a consumer dies.",
-        sprite=".##...## #..#.#.. ....#... .##...## #..#.#.. ....#... .##...## #..###..",
+        sprite=".##..##. #..##..# ........ .##..##. #..##..# ........ .##..##. #..##..#",
     ),
     Room(
         name="Queues",
@@ -64,6 +64,6 @@ ROOMS = (
     Room(
         name="Real time",
         promise="News that reaches every open page, and resumes after a gap.",
-        sprite="#......# #.#..#.# #.#..#.# #.####.# #.#..#.# ...##... ...##... ..####..",
+        sprite="...##... ..####.. ..####.. ..####.. .######. ######## ........ ...##...",
     ),
 )

@@ -36,7 +36,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     """Make a player and log them in."""
     if request.user.is_authenticated:
         return redirect("devices")
-    form = UserCreationForm(request.POST or None)
+    form: UserCreationForm[User] = UserCreationForm(request.POST or None)
     if form.is_valid():
         login(request, form.save())
         messages.success(request, f"Welcome, {request.user.get_username()}. Player one, ready.")

@@ -66,3 +66,11 @@ def test_a_wrong_database_url_says_what_is_right_and_no_password(url: str) -> No
     with pytest.raises(ImproperlyConfigured, match="must look like postgresql://") as told:
         postgresql(url)
     assert "secret" not in str(told.value)
+
+
+def test_the_panel_is_there_under_wsgi_too(tmp_path: Path) -> None:
+    code = "from django.test import Client; print(Client(SERVER_NAME='localhost').get('/').content.decode())"
+    command = [*DEMO[:-1], "shell", "-c", code]
+    told = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=60)
+    assert "What Redis was told" in told.stdout, told.stderr
+    assert "<!--redis-told-->" not in told.stdout

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -51,7 +52,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         if urlsplit(request.url).hostname != "127.0.0.1":
             strangers.append(request.url)
 
-    def open_page(url: str, **options: object) -> Page:
+    def open_page(url: str, **options: Any) -> Page:
         context = browser.new_context(base_url=url, **options)
         contexts.append(context)
         context.set_default_timeout(10_000)
@@ -96,8 +97,8 @@ def test_log_the_others_out(site: Arcade, visit: Callable[..., Page]) -> None:
     log_in(two, "grace", "four green robots")
     one.reload()
     expect(one.locator(".device")).to_have_count(2)
-    expect(one.locator(".device.current")).to_contain_text("Firefox on Windows")
-    expect(one.locator(".device:not(.current)")).to_contain_text("Safari on iPhone")
+    expect(one.locator(".device.current")).to_contain_text("Firefox 140 on Windows")
+    expect(one.locator(".device:not(.current)")).to_contain_text("Safari 18 on iPhone")
     expect(one.get_by_text("This device")).to_have_count(1)
 
     one.get_by_role("button", name="Log the others out").click()

@@ -31,6 +31,7 @@ settings.configure(
 django.setup()
 
 import sessions_tests.tests as theirs  # noqa: E402
+from django.http import HttpRequest, HttpResponse  # noqa: E402
 from django.test import SimpleTestCase, override_settings  # noqa: E402
 
 from django_redis_patterns.sessions import SessionMiddleware, SessionStore  # noqa: E402
@@ -40,13 +41,36 @@ class Store(theirs.SessionTestsMixin, SimpleTestCase):
     backend = SessionStore
 
 
-@override_settings(SESSION_ENGINE="django_redis_patterns.sessions")
-class StockMiddleware(theirs.SessionMiddlewareTests):
-    pass
+class Middleware(theirs.SessionMiddlewareTests):
+    def test_empty_session_saved(self) -> None:
+        """Django's own reads the rows of its `Session` model here; the same is asserted of our store."""
+
+        def view(request: HttpRequest) -> HttpResponse:
+            request.session["foo"] = "bar"
+            return HttpResponse("Session test")
+
+        request = self.request_factory.get("/")
+        middleware = theirs.SessionMiddleware(view)
+        response = middleware(request)
+        self.assertEqual(tuple(request.session.items()), (("foo", "bar"),))
+        del request.session["foo"]
+        response = middleware.process_response(request, HttpResponse("Session test"))
+        self.assertEqual(dict(request.session.items()), {})
+        self.assertEqual(dict(SessionStore(request.session.session_key).items()), {})
+        self.assertTrue(SessionStore().exists(request.session.session_key))
+        self.assertIn(f"Set-Cookie: sessionid={request.session.session_key}", str(response.cookies))
+        self.assertEqual(response.headers["Vary"], "Cookie")
 
 
 @override_settings(SESSION_ENGINE="django_redis_patterns.sessions")
-class OurMiddleware(theirs.SessionMiddlewareTests):
+class StockMiddleware(Middleware):
+    """Django's own middleware over our store."""
+
+
+@override_settings(SESSION_ENGINE="django_redis_patterns.sessions")
+class OurMiddleware(Middleware):
+    """Our middleware over our store."""
+
     def setUp(self) -> None:
         stock, theirs.SessionMiddleware = theirs.SessionMiddleware, SessionMiddleware
         self.addCleanup(setattr, theirs, "SessionMiddleware", stock)

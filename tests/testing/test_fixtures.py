@@ -1,4 +1,5 @@
 import asyncio
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from django_redis_patterns.core.operations import IO, both
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]
+LANGUAGE = ContextVar("language", default="en")
 
 
 class Counter:
@@ -43,6 +45,16 @@ def test_face_keeps_one_loop_for_a_test(face):
     if face.way == "async":
         loop, _ = both(_loop)
         assert face(loop) is face(loop)
+
+
+def test_face_runs_in_the_context_of_its_caller(face):
+    async def _seen(io: IO) -> str:
+        return LANGUAGE.get()
+
+    seen, _ = both(_seen)
+    for language in ("de", "fr"):
+        LANGUAGE.set(language)
+        assert face(seen) == language
 
 
 @pytest.mark.permanent_keys("kept:*")

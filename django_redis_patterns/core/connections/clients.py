@@ -41,6 +41,7 @@ AsyncClient: TypeAlias = "aredis.Redis | AsyncRedisCluster"
 
 _clients: dict[tuple[str, int], Client] = {}
 _by_loop: dict[asyncio.AbstractEventLoop, dict[tuple[str, int], AsyncClient]] = {}
+_inherited: list[Any] = []  # what a forked child must neither use nor close
 _lock = threading.Lock()
 
 
@@ -76,15 +77,23 @@ async def adisconnect() -> None:
 
 
 def reset(**_: Any) -> None:
-    """Drop every client: connection settings changed, or this is a forked child."""
-    global _lock
-    _lock = threading.Lock()
+    """Drop every client: connection settings changed."""
+    _purge()
     _target.cache_clear()
     _clients.clear()
     _by_loop.clear()
 
 
-os.register_at_fork(after_in_child=reset)
+def _start_anew() -> None:
+    """Drop the parent's clients in a forked child, without closing what shares a selector with the parent's loop."""
+    global _lock
+    _lock = threading.Lock()
+    _inherited.append(dict(_by_loop))
+    _clients.clear()
+    _by_loop.clear()
+
+
+os.register_at_fork(after_in_child=_start_anew)
 
 _target = cache(target)  # reading a password file once per process is enough
 
@@ -99,10 +108,14 @@ def _step(block: float) -> int:
 
 
 def _of_running_loop() -> dict[tuple[str, int], AsyncClient]:
+    _purge()
+    return _by_loop.setdefault(asyncio.get_running_loop(), {})
+
+
+def _purge() -> None:
     for loop in [loop for loop in list(_by_loop) if loop.is_closed()]:
         for dead in _by_loop.pop(loop, {}).values():
             _abandon(dead)
-    return _by_loop.setdefault(asyncio.get_running_loop(), {})
 
 
 def _abandon(dead: AsyncClient) -> None:
@@ -136,14 +149,13 @@ def _build(where: Target, block: int) -> Client:
     if not where.cluster:
         pool = redis.ConnectionPool(connection_class, where.max_connections, **options)
         return redis.Redis(connection_pool=pool)
-    host, port = options.pop("host"), options.pop("port")
+    host, port, _ = (options.pop(name) for name in ("host", "port", "db"))
     nodes = [ClusterNode(*address) for address in where.cluster]  # type: ignore[no-untyped-call]
     return RedisCluster(
         url=f"redis://{host}:{port}",
         startup_nodes=nodes,
         connection_class=connection_class,
         max_connections=where.max_connections,
-        cluster_error_retry_attempts=3,
         **options,
     )
 

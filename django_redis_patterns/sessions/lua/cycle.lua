@@ -1,5 +1,5 @@
 -- KEYS: old, new
--- ARGV: none
+-- ARGV: -
 -- RETURNS: 1 renamed, 0 the old session is gone, -1 the new key is taken
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return 0
