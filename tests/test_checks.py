@@ -44,9 +44,9 @@ def test_each_check(expected: list[str], overrides: dict[str, Any]) -> None:
 def test_hints_say_what_to_write() -> None:
     """Warnings and errors about sessions carry the cure."""
     with override_settings(SESSION_ENGINE=ENGINE, MIDDLEWARE=[DJANGOS], SESSION_SERIALIZER=PICKLE):
-        hints = [message.hint or "" for message in run_checks(tags=["redis_patterns"])]
-    assert OURS in hints[0]
-    assert "JSONSerializer" in hints[1]
+        hints = {message.id: message.hint or "" for message in run_checks(tags=["redis_patterns"])}
+    assert OURS in hints["redis_patterns.W101"]
+    assert "JSONSerializer" in hints["redis_patterns.W102"]
 
 
 def test_no_check_talks_to_redis() -> None:

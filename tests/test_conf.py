@@ -99,7 +99,7 @@ def test_settings_that_are_no_dict() -> None:
 
 def test_an_unknown_alias_is_named() -> None:
     """Asking for a connection nobody configured says which there are."""
-    with pytest.raises(InvalidConfiguration, match="has no 'nope'. It has: default"):
+    with pytest.raises(InvalidConfiguration, match=r"has no 'nope'\. It has: default"):
         client("nope")
 
 

@@ -33,10 +33,8 @@ _log: ContextVar[Log | None] = ContextVar("redis_patterns_log", default=None)
 _counts: Counter[str] = Counter()
 _lock = threading.Lock()
 # Whatever is not one of these, a number beside one, or a key of ours may be a value.
-_OPTIONS = frozenset(
-    "EX PX EXAT PXAT KEEPTTL NX XX GT LT CH INCR GET LIMIT REV BYSCORE BYLEX WITHSCORES MATCH COUNT STREAMS".split()
-)
-_COUNTING = frozenset("EXPIRE PEXPIRE ZRANGE ZREVRANGE LRANGE LTRIM SCAN".split())
+_OPTION = re.compile("(EX|PX|EXAT|PXAT|KEEPTTL|NX|XX|GT|LT|CH|INCR|GET|LIMIT|REV|BYSCORE|WITHSCORES|MATCH|COUNT)\\Z")
+_COUNTING = re.compile("(P?EXPIRE|ZRANGE|ZREVRANGE|LRANGE|LTRIM|SCAN)\\Z")
 _NUMBER = re.compile(r"-?\d{1,15}\Z")
 
 
@@ -89,8 +87,8 @@ def masked(args: Sequence[Any], script: str | None = None) -> str:
 
 
 def _is_clear(word: str, before: str, verb: str) -> bool:
-    is_count = bool(_NUMBER.match(word)) and (before in _OPTIONS or verb in _COUNTING)
-    return is_count or word in _OPTIONS or word.startswith(f"{settings().prefix}:")
+    is_count = _NUMBER.match(word) and (_OPTION.match(before) or _COUNTING.match(verb))
+    return bool(is_count or _OPTION.match(word)) or word.startswith(f"{settings().prefix}:")
 
 
 def _size(reply: Any) -> int:

@@ -57,7 +57,7 @@ class SessionStore(SessionBase):
         return self._modified or (fields is not None and fields.changed())
 
     @property
-    def modified(self) -> bool:  # type: ignore[override]
+    def modified(self) -> bool:
         """Whether Django should save: data changed, nested data too, or a sliding session is due."""
         return self.changed or self._is_due_to_slide()
 
@@ -150,7 +150,7 @@ class SessionStore(SessionBase):
         """Save, in one trip. The index is told before the session appears, and again after it (see `index`)."""
         pairs = [part for pair in sent.items() for part in pair]
         save = io.run(SAVE, keys=[handle.key], args=[mode, int(age * 1000), len(sent), *pairs, *removed])
-        user = self._session_cache.get(USER)
+        user: str = self._session_cache.get(USER, "")
         left = [unindex(io, self._user, handle)] if self._user and self._user != user else []
         if indexed is None:
             replies = await io.gather(save, *left)
@@ -194,7 +194,7 @@ class SessionStore(SessionBase):
             return
         user = self._user if session_key in (None, self.session_key) else None
         with self._noting_failure():
-            gone, *_ = await io.gather(io.redis.unlink(handle.key), *([unindex(io, user, handle)] if user else []))
+            gone, *_ = await io.gather(_unlink(io, handle), *([unindex(io, user, handle)] if user else []))
         if gone and user and session_ended.has_listeners():
             await io.call(session_ended.send_robust, sender=SessionStore, user_id=user, id=str(handle))
 
@@ -277,9 +277,13 @@ def _handle(session_key: str) -> Handle:
     return handle
 
 
+async def _unlink(io: IO, handle: Handle) -> int:
+    return await io.redis.unlink(handle.key)
+
+
 async def _hash(io: IO, key: str) -> dict[bytes, bytes]:
     try:
-        return await io.redis.hgetall(key)  # type: ignore[misc,return-value]
+        return await io.redis.hgetall(key)  # type: ignore[return-value]
     except ResponseError as error:
         if str(error).startswith("WRONGTYPE"):
             return {}

@@ -1,7 +1,7 @@
 """Operations to test with: the bodies that are hard to serve three ways."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.models import User
 
@@ -9,6 +9,10 @@ from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 
 BUMP = Script("bump.lua")
+
+
+def text(reply: Any) -> str:
+    return cast(bytes, reply).decode()
 
 
 class Shelf:
@@ -26,19 +30,19 @@ class Shelf:
     async def _get(self, io: IO, name: str, *, default: str = "") -> str:
         """Return what was stored."""
         value = await io.redis.get(name)
-        return value.decode() if value is not None else default
+        return text(value) if value is not None else default
 
     get, aget = both(_get)
 
     async def _bump(self, io: IO, name: str, by: int = 1) -> int:
         """Add in Lua."""
-        return int(await io.run(BUMP, keys=[name], args=[by]))
+        return cast(int, await io.run(BUMP, keys=[name], args=[by]))
 
     bump, abump = both(_bump)
 
     async def _page(self, io: IO, board: str, count: int) -> list[str]:
         """Return the best, with names from SQL."""
-        ids = [int(member) for member in await io.redis.zrange(board, 0, count - 1, desc=True)]
+        ids = [int(text(member)) for member in await io.redis.zrange(board, 0, count - 1, desc=True)]
         users = await io.call(User.objects.in_bulk, ids)
         return [users[pk].username for pk in ids]
 
@@ -47,7 +51,7 @@ class Shelf:
     async def _cached(self, io: IO, name: str, compute: Callable[[], Any]) -> str:
         """Return the stored value, else compute it by the user's function, whatever its colour."""
         if (value := await io.redis.get(name)) is not None:
-            return str(value.decode())
+            return text(value)
         fresh = await io.call(compute)
         await io.redis.set(name, fresh)
         return str(fresh)
@@ -58,7 +62,7 @@ class Shelf:
         """Wait for an element."""
         with io.block(wait) as redis:
             told = await redis.blpop([name], timeout=wait)
-        return told[1].decode() if told else None
+        return text(told[1]) if told else None
 
     take, atake = both(_take)
 
@@ -94,10 +98,10 @@ class Shelf:
 
     forgiving, aforgiving = both(_forgiving)
 
-    async def _fail(self, io: IO, text: str) -> None:
+    async def _fail(self, io: IO, why: str) -> None:
         """Raise after one trip."""
         await io.redis.ping()
-        raise ValueError(text)
+        raise ValueError(why)
 
     fail, afail = both(_fail)
 
@@ -109,9 +113,9 @@ class LoudShelf(Shelf):
         return (await super()._get(io, name, default=default)).upper()
 
 
-async def _echo(io: IO, text: str) -> str:
+async def _echo(io: IO, words: str) -> str:
     """Say it back."""
-    return str((await io.redis.echo(text)).decode())
+    return text(await io.redis.echo(words))
 
 
 echo, aecho = both(_echo)

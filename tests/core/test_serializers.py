@@ -19,7 +19,7 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=10,
 )
-ALL = [Json(), StrictJson(), SignedPickle("test")]
+ALL: list[serializers.Serializer] = [Json(), StrictJson(), SignedPickle("test")]
 
 
 class Gadget:

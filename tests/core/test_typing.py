@@ -55,7 +55,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     # Not the project's configuration: a user's own, who has no Django plugin.
     out = subprocess.run([*command, "--config-file="], cwd=ROOT, capture_output=True, text=True).stdout
     first = USER_CODE.count("\n") + 1
-    lines = {number: case for number, case in enumerate(CASES, first)}
+    lines = dict(enumerate(CASES, first))
     messages: dict[str, str] = dict.fromkeys(CASES, "")
     for line in out.splitlines():
         number, _, message = line.partition("user_code.py:")[2].partition(":")

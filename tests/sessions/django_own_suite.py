@@ -52,14 +52,14 @@ class Middleware(theirs.SessionMiddlewareTests):
         request = self.request_factory.get("/")
         middleware = theirs.SessionMiddleware(view)
         response = middleware(request)
-        self.assertEqual(tuple(request.session.items()), (("foo", "bar"),))
+        assert tuple(request.session.items()) == (("foo", "bar"),)
         del request.session["foo"]
         response = middleware.process_response(request, HttpResponse("Session test"))
-        self.assertEqual(dict(request.session.items()), {})
-        self.assertEqual(dict(SessionStore(request.session.session_key).items()), {})
-        self.assertTrue(SessionStore().exists(request.session.session_key))
-        self.assertIn(f"Set-Cookie: sessionid={request.session.session_key}", str(response.cookies))
-        self.assertEqual(response.headers["Vary"], "Cookie")
+        assert dict(request.session.items()) == {}
+        assert dict(SessionStore(request.session.session_key).items()) == {}
+        assert SessionStore().exists(request.session.session_key)
+        assert f"Set-Cookie: sessionid={request.session.session_key}" in str(response.cookies)
+        assert response.headers["Vary"] == "Cookie"
 
 
 @override_settings(SESSION_ENGINE="django_redis_patterns.sessions")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -21,6 +22,7 @@ from django.urls import path
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.core.connections import client as redis_client
+from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.sessions import SessionMiddleware, SessionStore, for_user, logout_everywhere
 from django_redis_patterns.sessions.handle import Handle
 from django_redis_patterns.testing.servers import RedisServer
@@ -78,6 +80,14 @@ def read_then(request: HttpRequest) -> HttpResponse:
     return answer
 
 
+def patient(request: HttpRequest) -> HttpResponse:
+    with suppress(RedisUnavailable):
+        request.session.get("page")
+    Stage.happens()
+    request.session["page"] = 1
+    return HttpResponse("done")
+
+
 def enter(request: HttpRequest) -> HttpResponse:
     auth_login(request, authenticate(request, username="ada", password="secret"))
     return HttpResponse("welcome")
@@ -88,7 +98,7 @@ def leave(request: HttpRequest) -> HttpResponse:
     return HttpResponse("bye")
 
 
-VIEWS = [plain, aplain, who, in_view, in_template, at_save, at_asave, read_then, enter, leave]
+VIEWS = [plain, aplain, who, in_view, in_template, at_save, at_asave, read_then, patient, enter, leave]
 urlpatterns = [path(view.__name__, view) for view in VIEWS]
 
 
@@ -148,6 +158,25 @@ def test_an_outage_in_mid_request_is_a_503(frail: RedisServer, url: str) -> None
     refused(client.get(url), client, session)
     frail.restart()
     assert client.get("/who").content == b"7"
+
+
+@pytest.mark.parametrize("url", ["/in_view", "/in_template", "/at_save"])
+def test_an_outage_is_no_error_of_the_site(frail: RedisServer, url: str) -> None:
+    """The exception is answered where it arises: nothing is reported as a server error, no one is mailed."""
+    client = visitor(login(7))
+    client.raise_request_exception = True
+    Stage.happens = frail.kill
+    assert client.get(url).status_code == 503
+
+
+def test_an_outage_that_is_over_is_forgotten(frail: RedisServer) -> None:
+    """A view that lives through an outage and then changes the session has its change saved."""
+    session = login(7)
+    frail.kill()
+    client = visitor(session)
+    Stage.happens = frail.restart
+    assert client.get("/patient").status_code == 200
+    assert SessionStore(session.session_key)["page"] == 1
 
 
 def test_an_outage_in_another_middleware_is_a_503(frail: RedisServer, settings) -> None:

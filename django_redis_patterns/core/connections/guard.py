@@ -13,6 +13,10 @@ from redis import connection as sync
 from redis.asyncio import connection as asynchronous
 from redis.exceptions import ResponseError
 
+# A connection interrupted before it has said who it is and which database it wants is as unfit as one with a
+# reply unread.
+_HALF_CONNECTED = 1
+
 
 class _Counting:
     """The book-keeping that both kinds of connection share."""
@@ -39,11 +43,16 @@ def _never_sent(error: BaseException) -> None:
 
 class _Guard(_Counting):
     def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
+        is_new = not self._sock  # type: ignore[attr-defined]
+        if is_new:
+            self._owed = _HALF_CONNECTED
         try:
             super().connect_check_health(*args, **kwargs)  # type: ignore[misc]
         except Exception as error:
             _never_sent(error)
             raise
+        if is_new:
+            self._owed = 0
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         owed = self._take_packed()
@@ -70,11 +79,16 @@ class _Guard(_Counting):
 
 class _AsyncGuard(_Counting):
     async def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
+        is_new = not self.is_connected  # type: ignore[attr-defined]
+        if is_new:
+            self._owed = _HALF_CONNECTED
         try:
             await super().connect_check_health(*args, **kwargs)  # type: ignore[misc]
         except Exception as error:
             _never_sent(error)
             raise
+        if is_new:
+            self._owed = 0
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         owed = self._take_packed()
