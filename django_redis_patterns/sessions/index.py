@@ -1,8 +1,8 @@
 """The index of one user's sessions: a sorted set in a slot of its own, so it moves beside the session, not with it.
 
-A writer tells the index before the session appears and again after it; a reader that drops an entry without a
-session looks a second time and puts it back if the session has appeared meanwhile. So in every interleaving a
-session that lives is found, and an entry that outlives its session is dropped when it is read, or by its score.
+A writer tells the index before the session appears and again after it; a reader that finds an entry without a
+session condemns it to be trimmed in a minute, looks a second time, and lists it again if the session has appeared
+meanwhile. So in every interleaving a session that lives is found, and an entry that outlives its session goes.
 """
 
 from datetime import UTC, datetime
@@ -22,6 +22,8 @@ from .header import AGENT, HEADER, IP, SEEN, Header
 
 INDEX = Script("index.lua")
 END = Script("end.lua")
+CONDEMN = Script("condemn.lua")
+GRACE_MS = 60_000
 MOST_PASSES = 20
 
 
@@ -115,16 +117,17 @@ def _info(handle: Handle, row: list[bytes | None], current: bool) -> SessionInfo
 
 
 async def _drop(io: IO, user_id: str, missing: list[Handle]) -> None:
-    """Drop entries without a session; one that has appeared meanwhile is put back with its score."""
+    """Condemn entries without a session; one that has appeared meanwhile is listed again for as long as it lives.
+
+    They are not removed at once: a session that is just getting a new id must stay findable for `logout_everywhere`.
+    """
     if not missing:
         return
-    name = index_key(user_id)
-    scores = await io.redis.zmscore(name, [str(handle) for handle in missing])
-    await io.redis.zrem(name, *map(str, missing))
-    headers = await io.gather(*(_meta(io, handle) for handle in missing))
-    for handle, row, score in zip(missing, headers, scores, strict=True):
-        if row[0] and score:
-            await index(io, user_id, handle, int(score) // 1000)
+    await io.run(CONDEMN, keys=[index_key(user_id)], args=[GRACE_MS, *map(str, missing)])
+    rows = await io.gather(*(_meta(io, handle) for handle in missing))
+    for handle, row in zip(missing, rows, strict=True):
+        if header := Header.parse(row[0]):
+            await index(io, user_id, handle, header.indexed_until)
 
 
 async def _end(io: IO, user_id: str, handles: list[Handle]) -> int:

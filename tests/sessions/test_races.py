@@ -1,6 +1,7 @@
 """Requests of one user that race, command by command, in 1,000 random schedules that are the same in every run."""
 
 import random
+import time
 from collections.abc import Coroutine, Generator, Iterator
 from contextlib import suppress
 from typing import Any
@@ -14,7 +15,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django_redis_patterns.core.conductor import Call, Gather
 from django_redis_patterns.core.connections.wire import Command, send
 from django_redis_patterns.core.operations import IO
-from django_redis_patterns.sessions import SessionStore, for_user, store
+from django_redis_patterns.sessions import SessionStore, store
 from django_redis_patterns.sessions.handle import Handle, index_key
 from django_redis_patterns.sessions.index import _for_user, _logout, _logout_everywhere
 
@@ -124,7 +125,9 @@ def living(bare_redis: redis.Redis) -> set[str]:
 
 
 def listed(bare_redis: redis.Redis) -> set[str]:
-    handles = [Handle.parse(member) for member in bare_redis.zrange(index_key("7"), 0, -1)]
+    """The keys of the sessions that the index lists, those left out that it will trim within the hour."""
+    lasting = (time.time() + 3600) * 1000
+    handles = [Handle.parse(member) for member in bare_redis.zrangebyscore(index_key("7"), lasting, "+inf")]
     return {handle.key for handle in handles if handle}
 
 
@@ -132,7 +135,7 @@ def listed(bare_redis: redis.Redis) -> set[str]:
 def test_an_ended_session_never_lives_again(bare_redis: redis.Redis, part: int) -> None:
     """Once `logout_everywhere` has returned, no session that it found, under whatever id, lives or comes to live.
 
-    Saves, logouts and changes of id of two sessions race with it, and go on after it.
+    Saves, logouts, changes of id and readings of the list race with it, and go on after it.
     """
     for seed in range(part, SCHEDULES, 4):
         bare_redis.flushall()
@@ -146,6 +149,7 @@ def test_an_ended_session_never_lives_again(bare_redis: redis.Redis, part: int) 
             cycle_too=cycling(io, b),
             save_too=saving(io, b),
             logout=flushing(io, b),
+            **({"read": _for_user(io, USER), "read_too": _for_user(io, USER)} if seed % 2 else {}),
         )
         for _ in run(race, seed):
             if "everywhere" in race.results:
@@ -177,7 +181,7 @@ def test_a_logged_out_session_never_lives_again(bare_redis: redis.Redis, part: i
 
 @pytest.mark.parametrize("part", range(4))
 def test_a_living_session_is_always_found(bare_redis: redis.Redis, part: int) -> None:
-    """After every schedule each living session is in its user's index, and a read leaves nothing else there."""
+    """After every schedule each living session is in its user's index for as long as it lives."""
     for seed in range(part, SCHEDULES, 4):
         bare_redis.flushall()
         IDS.seed(seed)
@@ -196,5 +200,3 @@ def test_a_living_session_is_always_found(bare_redis: redis.Redis, part: int) ->
         for _ in run(race, seed):
             pass
         assert living(bare_redis) <= listed(bare_redis), f"schedule {seed}"
-        for_user(USER)
-        assert living(bare_redis) == listed(bare_redis), f"schedule {seed}"
