@@ -7,7 +7,7 @@ counted, and never turns a committed request into an error.
 
 import logging
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, cast
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
@@ -23,23 +23,28 @@ logger = logging.getLogger("django_redis_patterns.commit")
 class _Group:
     """The calls of one savepoint: Django drops the hook when that savepoint is rolled back."""
 
-    def __init__(self, flush: "_Flush") -> None:
+    def __init__(self, left: list[Call]) -> None:
         self.calls: list[Call] = []
-        self._flush = flush
+        self.has_run = False
+        self._left = left
 
     def __call__(self) -> None:
-        self._flush.calls += self.calls
+        self.has_run = True
+        self._left += self.calls
 
 
 class _Flush:
-    """The last hook of a transaction: sends what the groups before it left here."""
+    """Sends what the groups before it left, if it is the last hook of its transaction."""
 
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
+    def __init__(self, left: list[Call]) -> None:
+        self.left = left
+        self.is_last = True
 
     def __call__(self) -> None:
-        calls, self.calls = self.calls, []
-        _send(calls)
+        if self.is_last:
+            calls = self.left[:]
+            self.left.clear()
+            _send(calls)
 
 
 def after_commit(operation: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -61,27 +66,27 @@ def after_commit_of(using: str, operation: Callable[P, Any], /, *args: P.args, *
 
 
 def _group(connection: Any) -> _Group:
-    """Return the group of the present savepoint, with the flush as the transaction's last hook.
+    """Return the group of the present savepoint, followed by the transaction's last hook, a flush.
 
-    The flush keeps the savepoints it was first registered in, so it lives as long as the first call does.
+    A later flush takes the savepoints of the first, so that it lives as long as the first call does.
     """
     hooks = connection.run_on_commit
-    at = next((i for i in reversed(range(len(hooks))) if isinstance(hooks[i][1], _Flush)), None)
-    if at is None:
-        transaction.on_commit(_Flush(), using=connection.alias, robust=True)
-        at = len(hooks) - 1
-    if at == len(hooks) - 1 and at and _is_present(hooks[at - 1], connection):
-        group: _Group = hooks[at - 1][1]
-        return group
-    flush = hooks.pop(at)
-    group = _Group(flush[1])
+    before = next((hook for hook in reversed(hooks) if isinstance(hook[1], _Flush)), None)
+    if before is not None and before is hooks[-1] and _is_present(hooks[-2], connection):
+        return cast(_Group, hooks[-2][1])
+    left = before[1].left if before else []
+    group, flush = _Group(left), _Flush(left)
     transaction.on_commit(group, using=connection.alias, robust=True)
-    hooks.append(flush)
+    if before is None:
+        transaction.on_commit(flush, using=connection.alias, robust=True)
+    else:
+        before[1].is_last = False
+        hooks.append((before[0], flush, *before[2:]))
     return group
 
 
 def _is_present(hook: tuple[Any, ...], connection: Any) -> bool:
-    return isinstance(hook[1], _Group) and hook[0] == set(connection.savepoint_ids)
+    return isinstance(hook[1], _Group) and not hook[1].has_run and hook[0] == set(connection.savepoint_ids)
 
 
 def _send(calls: list[Call]) -> None:

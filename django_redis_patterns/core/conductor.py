@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -98,9 +99,9 @@ def _conduct(runs: list[Run]) -> Generator[_Work, Any, None]:
 def _settle(runs: list[Run]) -> list[Run]:
     """Return the runs that wait for the driver: done ones wake the parent that gathers them, gathers bring children."""
     waiting: list[Run] = []
-    queue = list(runs)
+    queue = deque(runs)
     while queue:
-        run = queue.pop(0)
+        run = queue.popleft()
         if run.done and run.parent and all(child.done for child in run.parent.children):
             parent = run.parent
             children, parent.children = parent.children, []
@@ -115,7 +116,7 @@ def _settle(runs: list[Run]) -> list[Run]:
             if not run.children:
                 run.step([])
             queue += run.children or [run]
-        elif not run.done and run not in waiting:
+        elif not run.done:
             waiting.append(run)
     return waiting
 
