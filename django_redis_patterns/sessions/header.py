@@ -1,10 +1,13 @@
 """What the room itself keeps in a session's hash: one short field, and three for the devices page."""
 
+import struct
 import time
 from dataclasses import dataclass
 
 HEADER, SEEN, IP, AGENT = b"h", b"n", b"i", b"a"
 _VERSION = b"1"
+_LAYOUT = struct.Struct(">cIII")
+_LAST = 2**32 - 1
 
 
 @dataclass
@@ -23,15 +26,14 @@ class Header:
     @classmethod
     def parse(cls, data: bytes | None) -> "Header | None":
         """Return the header, or None when it is broken or of a version we do not know."""
-        version, _, rest = (data or b"").partition(b",")
-        parts = rest.split(b",")
-        if version != _VERSION or len(parts) != 3 or not all(part.isdigit() for part in parts):
+        if data is None or len(data) != _LAYOUT.size or data[:1] != _VERSION:
             return None
-        return cls(*map(int, parts))
+        return cls(*_LAYOUT.unpack(data)[1:])
 
     def encode(self) -> bytes:
-        """Return the stored form."""
-        return b"%s,%d,%d,%d" % (_VERSION, self.created, self.expires, self.indexed_until)
+        """Return the stored form: 13 bytes, for it is in every session."""
+        times = (min(max(second, 0), _LAST) for second in (self.created, self.expires, self.indexed_until))
+        return _LAYOUT.pack(_VERSION, *times)
 
 
 def agent_name(user_agent: str) -> str:

@@ -155,7 +155,7 @@ def raw(client: redis.Redis) -> dict[str, object]:
     return client.connection_pool.connection_kwargs | {"decode_responses": False}
 
 
-@pytest.mark.parametrize("header", [b"", b"1", b"2,1,1,1", b"1,a,1,1", b"1,1,1", b"1,1,1,1,1", b"1,-1,1,1", b"\xff"])
+@pytest.mark.parametrize("header", [b"", b"1", b"2" + b"1" * 12, b"1" * 12, b"1" * 14, b"\xff"])
 def test_a_broken_header_is_no_session(bare_redis: redis.Redis, header: bytes) -> None:
     """A session whose header is broken, or of a version to come, counts as no session and never as an error."""
     session = login()
