@@ -126,6 +126,8 @@ class SessionStore(SessionBase):
         """Write what changed, in one script. Raises UpdateError when the session was ended meanwhile."""
         if self.session_key is None:
             return await self._create(io)
+        if must_create:
+            self._start_over()
         await self._ensure_loaded(io, no_load=must_create)
         if (handle := Handle.of(self.session_key)) is None:
             raise (CreateError if must_create else UpdateError)
@@ -233,6 +235,14 @@ class SessionStore(SessionBase):
     async def _ensure_loaded(self, io: IO, no_load: bool = False) -> None:
         if "_fields" not in self.__dict__:
             self._session_cache = Fields(self.serializer()) if no_load else await self._load(io)
+
+    def _start_over(self) -> None:
+        """Forget where the data came from: all of it is written under the new id, and its user's index hears of it."""
+        self._header = self._user = None
+        if "_fields" in self.__dict__:
+            fields = Fields(self.serializer())
+            fields.update(self._session_cache)
+            self._session_cache = fields
 
     def _next_header(self, age: float) -> tuple[Header, bool]:
         """Return the header to write and whether the index has to learn of it.

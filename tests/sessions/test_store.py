@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import pytest
 import redis
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.cache import SessionStore as CacheSessionStore
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.management import call_command
 
 from django_redis_patterns.core import trace
-from django_redis_patterns.sessions import SessionStore
+from django_redis_patterns.sessions import SessionStore, for_user
 from django_redis_patterns.sessions.fields import Fields
 from django_redis_patterns.sessions.handle import Handle
 from django_redis_patterns.testing.servers import RedisServer
@@ -303,3 +304,17 @@ def test_clearsessions_works() -> None:
 def test_values_stay_out_of_logs() -> None:
     """The repr of a session's data shows none of it."""
     assert "secret" not in repr(Fields(SessionStore().serializer(), {b".a": b'j"secret"'}))
+
+
+def test_a_session_that_starts_over_is_whole() -> None:
+    """A new id for loaded data takes all of it along and is listed for its user; so is a login after a logout."""
+    old = again(login(7, cart=[1]))
+    assert old["cart"] == [1]
+    first = old.session_key
+    old.create()
+    assert dict(again(old).items()) == dict(SessionStore(first).items())
+    old.flush()
+    old.update({"_auth_user_id": "7"})
+    old.save()
+    listed = {info.id for info in for_user(User(pk=7))}
+    assert {str(Handle.of(first)), str(Handle.of(old.session_key))} == listed
