@@ -8,15 +8,17 @@ meanwhile. So in every interleaving a session that lives is found, and an entry 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
+from django.conf import settings as django_settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
+from django.utils.module_loading import import_string
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
-from django_redis_patterns.core.serializers import Serializer
 from django_redis_patterns.signals import session_ended
 
+from .fields import Serializer, encode
 from .handle import Handle, index_key
 from .header import AGENT, HEADER, IP, SEEN, Header
 
@@ -143,9 +145,5 @@ async def _end(io: IO, user_id: str, handles: list[Handle]) -> int:
 
 
 def _stored_user(user_id: str) -> bytes:
-    from django.conf import settings as django_settings
-    from django.utils.module_loading import import_string
-
-    from .fields import encode
-
-    return encode(user_id, cast(type[Serializer], import_string(django_settings.SESSION_SERIALIZER))())
+    serializer: type[Serializer] = import_string(django_settings.SESSION_SERIALIZER)
+    return encode(user_id, serializer())
