@@ -55,12 +55,31 @@ class Sessions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Leaderboards:
+    """``CONNECTION``: which Redis holds the boards."""
+
+    connection: str = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Realtime:
+    """``CONNECTION``: which Redis carries the messages."""
+
+    connection: str = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything under ``REDIS_PATTERNS``."""
 
     prefix: str = "redis_patterns"
     connections: Mapping[str, Connection] = field(default_factory=dict)
     sessions: Sessions = Sessions()
+    leaderboards: Leaderboards = Leaderboards()
+    realtime: Realtime = Realtime()
+
+
+ROOMS: dict[str, type] = {"SESSIONS": Sessions, "LEADERBOARDS": Leaderboards, "REALTIME": Realtime}
 
 
 @cache
@@ -68,13 +87,12 @@ def settings() -> Settings:
     """Return the site's settings, checked. Raises `InvalidConfiguration` naming the option and what to write."""
     given = dict(_mapping(getattr(django_settings, "REDIS_PATTERNS", {}), "REDIS_PATTERNS"))
     aliases = _mapping(given.pop("CONNECTIONS", {}), "CONNECTIONS")
-    rooms = {f.name.upper(): _mapping(given.pop(f.name.upper(), {}), f.name.upper()) for f in (_field("sessions"),)}
-    top = _section(Settings, given, "", extra=["CONNECTIONS", *rooms])
+    rooms = {room: _mapping(given.pop(room, {}), room) for room in ROOMS}
+    top = _section(Settings, given, "", extra=["CONNECTIONS", *ROOMS])
     connections = {"default": Connection(cache="default")} if "default" not in aliases else {}
     connections |= {alias: _connection(alias, given) for alias, given in aliases.items()}
-    sessions = Sessions(**_section(Sessions, rooms["SESSIONS"], "SESSIONS."))
-    _known(sessions.connection, connections, "SESSIONS.CONNECTION names no connection", "connections")
-    return Settings(**top, connections=connections, sessions=sessions)
+    sections = {room.lower(): _room(room, rooms[room], connections) for room in ROOMS}
+    return Settings(**top, connections=connections, **sections)
 
 
 def forget(*, setting: str, **_: Any) -> None:
@@ -83,8 +101,10 @@ def forget(*, setting: str, **_: Any) -> None:
         settings.cache_clear()
 
 
-def _field(name: str) -> Field[Any]:
-    return next(f for f in fields(Settings) if f.name == name)
+def _room(room: str, given: Mapping[str, Any], connections: Mapping[str, Connection]) -> Any:
+    section = ROOMS[room](**_section(ROOMS[room], given, f"{room}."))
+    _known(section.connection, connections, f"{room}.CONNECTION names no connection", "connections")
+    return section
 
 
 def _connection(alias: str, given: Any) -> Connection:

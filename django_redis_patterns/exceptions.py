@@ -4,7 +4,10 @@ RedisPatternsError
 ├── InvalidConfiguration     (also Django's ImproperlyConfigured)
 ├── RedisUnavailable         Redis did not answer; ``ambiguous`` says whether the command may have run
 ├── RedisDenied              wrong password, missing permission: never answered by a policy meant for outages
-└── SerializationError       a value that cannot be stored, or stored bytes that cannot be read
+├── SerializationError       a value that cannot be stored, or stored bytes that cannot be read
+├── RebuildOvertaken         a leaderboard is being rebuilt by somebody who began later
+├── InexactScore             a score that a board would round (also a ValueError)
+└── UnknownTopic             a topic that no class declares (also a LookupError)
 """
 
 from django.core.exceptions import ImproperlyConfigured
@@ -41,3 +44,21 @@ class RedisDenied(RedisPatternsError):
 
 class SerializationError(RedisPatternsError):
     """A value cannot be stored as it is, or stored bytes cannot be trusted or read."""
+
+
+class InexactScore(RedisPatternsError, ValueError):
+    """A score that Redis would round: beyond 2**53, or with more digits than a double holds."""
+
+
+class RebuildOvertaken(RedisPatternsError):
+    """Another rebuild of the board has begun, or Redis has lost this one. The board is as it was."""
+
+    def __init__(self, board: str) -> None:
+        super().__init__(
+            f"This rebuild of {board!r} changed nothing: another one began after it, or Redis has lost its data "
+            "meanwhile. Start it again unless another one is running."
+        )
+
+
+class UnknownTopic(RedisPatternsError, LookupError):
+    """A topic that no `Topic` class declares; the message names the declared patterns."""

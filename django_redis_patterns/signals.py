@@ -2,5 +2,10 @@
 
 from django.dispatch import Signal
 
-#: A user's session was ended on purpose (logout, "log the others out"). Sends ``user_id: str`` and ``id: str``.
+#: A user's session was ended on purpose (logout, "log the others out"). Sends ``user_id: str``, ``id: str`` and
+#: ``digest: str``, the hash of the session's key (`core.keys.digest`) by which another room may know it.
 session_ended = Signal()
+
+#: A model's board followed the database. ``sender`` is the model; sends ``board: str`` (its name), ``window: str``,
+#: ``member: str`` and ``change``, the leaderboards room's ``Change`` with the old and the new rank.
+rank_changed = Signal()

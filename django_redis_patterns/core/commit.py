@@ -1,13 +1,15 @@
 """What leaves for Redis because the database changed: after the commit, in one batch, and not at all on rollback.
 
 ``after_commit(board.add, "ann", 7)`` inside a transaction waits for its commit; a rolled-back savepoint takes its
-share with it. Everything of one commit goes in one pipeline per Redis alias. A flush that fails is logged and
-counted, and never turns a committed request into an error.
+share with it. Everything of one commit goes in one pipeline per Redis alias, and what that causes (receivers of
+signals) in one more. A flush that fails is logged and counted, and never turns a committed request into an error.
 """
 
 import logging
 from collections.abc import Callable
-from typing import Any, ParamSpec, cast
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
@@ -15,28 +17,46 @@ from . import trace
 from .operations import batch
 
 P = ParamSpec("P")
-Call = tuple[Callable[..., Any], tuple[Any, ...], tuple[tuple[str, Any], ...]]
 
 logger = logging.getLogger("django_redis_patterns.commit")
 
 
-class _Group:
-    """The calls of one savepoint: Django drops the hook when that savepoint is rolled back."""
+@dataclass(frozen=True)
+class _Call:
+    """What a commit sends; the ``items`` of all calls of an equal operation go together."""
 
-    def __init__(self, left: list[Call]) -> None:
-        self.calls: list[Call] = []
-        self.has_run = False
+    operation: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+    items: tuple[Any, ...] = ()
+
+
+@dataclass
+class _Flushing:
+    """While a flush is being sent: what it causes. A task that it started may outlive it."""
+
+    caused: list[_Call] = field(default_factory=list)
+    is_over: bool = False
+
+
+_flushing: ContextVar[_Flushing | None] = ContextVar("redis_patterns_flushing", default=None)
+
+
+class _Kept:
+    """One call: Django drops the hook when its savepoint is rolled back."""
+
+    def __init__(self, call: _Call, left: list[_Call]) -> None:
+        self._call = call
         self._left = left
 
     def __call__(self) -> None:
-        self.has_run = True
-        self._left += self.calls
+        self._left.append(self._call)
 
 
 class _Flush:
-    """Sends what the groups before it left, if it is the last hook of its transaction."""
+    """Sends what the hooks before it left, if it is the last one of its transaction."""
 
-    def __init__(self, left: list[Call]) -> None:
+    def __init__(self, left: list[_Call]) -> None:
         self.left = left
         self.is_last = True
 
@@ -50,58 +70,88 @@ class _Flush:
 def after_commit(operation: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
     """Run *operation* (a sync face) when the transaction on the default database commits; at once outside of one.
 
-    Equal calls of one transaction are sent once.
+    Equal calls of one transaction are sent once. As Django's ``on_commit`` it raises `TransactionManagementError` in a
+    transaction that is managed by hand.
     """
     after_commit_of(DEFAULT_DB_ALIAS, operation, *args, **kwargs)
 
 
 def after_commit_of(using: str, operation: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
     """Do the same for the database *using*."""
+    _leave(using, _Call(operation, args, tuple(kwargs.items())))
+
+
+def after_commit_together(using: str, operation: Callable[..., Any], /, *items: Any) -> None:
+    """Do the same, once for all items of a commit: ``operation(*items)`` gets each item once, in their order.
+
+    Items are hashable.
+    """
+    _leave(using, _Call(operation, items=items))
+
+
+def _leave(using: str, call: _Call) -> None:
     connection = transaction.get_connection(using)
-    call: Call = (operation, args, tuple(kwargs.items()))
     if connection.in_atomic_block:
-        _group(connection).calls.append(call)
+        _keep(connection, call)
+    elif (flushing := _flushing.get()) is not None and not flushing.is_over:
+        flushing.caused.append(call)
+    elif is_manual(connection):
+        raise transaction.TransactionManagementError(
+            f"Nobody tells when a transaction on {using!r} that is managed by hand commits: use transaction.atomic()."
+        )
     else:
         _send([call])
 
 
-def _group(connection: Any) -> _Group:
-    """Return the group of the present savepoint, followed by the transaction's last hook, a flush.
+def is_manual(connection: Any) -> bool:
+    """Return whether *connection* is in a transaction of `set_autocommit(False)` and in no atomic block."""
+    is_connected = connection.connection is not None
+    return is_connected and not connection.autocommit and not connection.in_atomic_block
 
-    A later flush takes the savepoints of the first, so that it lives as long as the first call does.
+
+def _keep(connection: Any, call: _Call) -> None:
+    """Add two hooks: the call, and a flush, which is now the transaction's last.
+
+    A later flush takes the savepoints of the first, so that it lives as long as the first call does. No call joins the
+    hooks of another, so that a test may capture those of a block.
     """
     hooks = connection.run_on_commit
     before = next((hook for hook in reversed(hooks) if isinstance(hook[1], _Flush)), None)
-    if before is not None and before is hooks[-1] and _is_present(hooks[-2], connection):
-        return cast(_Group, hooks[-2][1])
     left = before[1].left if before else []
-    group, flush = _Group(left), _Flush(left)
-    transaction.on_commit(group, using=connection.alias, robust=True)
+    flush = _Flush(left)
+    transaction.on_commit(_Kept(call, left), using=connection.alias, robust=True)
     if before is None:
         transaction.on_commit(flush, using=connection.alias, robust=True)
     else:
         before[1].is_last = False
         hooks.append((before[0], flush, *before[2:]))
-    return group
 
 
-def _is_present(hook: tuple[Any, ...], connection: Any) -> bool:
-    return isinstance(hook[1], _Group) and not hook[1].has_run and hook[0] == set(connection.savepoint_ids)
+def _send(calls: list[_Call]) -> None:
+    while calls:
+        flushing = _Flushing()
+        token = _flushing.set(flushing)
+        try:
+            _flush(calls)
+        finally:
+            _flushing.reset(token)
+            flushing.is_over = True
+        calls = flushing.caused
 
 
-def _send(calls: list[Call]) -> None:
+def _flush(calls: list[_Call]) -> None:
     try:
         with batch() as together:
-            for operation, args, kwargs in _once(calls):
-                together(operation, *args, **dict(kwargs))
+            for call in _merged(_once(calls)):
+                together(call.operation, *call.args, *call.items, **dict(call.kwargs))
     except Exception as error:
         trace.count("commit.failed")
         logger.error("%d change(s) of a committed transaction did not reach Redis: %s", len(calls), error)
 
 
-def _once(calls: list[Call]) -> list[Call]:
-    unique: list[Call] = []
-    seen: set[Call] = set()
+def _once(calls: list[_Call]) -> list[_Call]:
+    unique: list[_Call] = []
+    seen: set[_Call] = set()
     for call in calls:
         try:
             if call in seen:
@@ -111,3 +161,12 @@ def _once(calls: list[Call]) -> list[Call]:
             pass
         unique.append(call)
     return unique
+
+
+def _merged(calls: list[_Call]) -> list[_Call]:
+    together: dict[Any, dict[Any, None]] = {}
+    for call in calls:
+        if call.items:
+            together.setdefault(call.operation, {}).update(dict.fromkeys(call.items))
+    items = [_Call(operation, items=tuple(items)) for operation, items in together.items()]
+    return [call for call in calls if not call.items] + items

@@ -40,6 +40,7 @@ class Gather:
 
 
 Request = Command | Call | Sleep | Gather
+_REQUESTS = {Command, Call, Sleep, Gather}
 
 
 @dataclass
@@ -70,8 +71,8 @@ class Run:
         except Exception as error:
             self.error, self.done = error, True
         else:
-            self.request = cast(Request, request)
-            if not isinstance(request, Request):
+            self.request = request
+            if type(request) not in _REQUESTS:
                 self.step(RuntimeError(f"{self.body!r} waited for something other than its io."))
 
 
@@ -135,10 +136,10 @@ def drive(runs: list[Run]) -> None:
         while True:
             work = conductor.send(reply)
             if isinstance(work, list):
-                _refuse_to_block_a_loop(work[0].block)
+                refuse_to_block_a_loop(work[0].block)
                 reply = send(work)
             elif isinstance(work, Sleep):
-                _refuse_to_block_a_loop(work.seconds)
+                refuse_to_block_a_loop(work.seconds)
                 time.sleep(work.seconds)
                 reply = None
             else:
@@ -185,7 +186,8 @@ def close(runs: list[Run]) -> None:
         run.body.close()
 
 
-def _refuse_to_block_a_loop(seconds: float) -> None:
+def refuse_to_block_a_loop(seconds: float) -> None:
+    """Raise `SynchronousOnlyOperation` when waiting *seconds* would hold up a running event loop."""
     if not seconds:
         return
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from django_redis_patterns.conf import settings
 
@@ -49,15 +49,23 @@ def record() -> Iterator[Log]:
         _log.reset(token)
 
 
-def told(commands: Sequence[tuple[Sequence[Any], str | None]], replies: Sequence[Any], seconds: float) -> None:
-    """Note one round trip: each command's arguments and script name (or None), and the replies."""
+class Command(Protocol):
+    """What was sent: its arguments, and the name of the script it runs, if any."""
+
+    args: tuple[Any, ...]
+    script: str | None
+
+
+def told(commands: Sequence[Command], replies: Sequence[Any], seconds: float) -> None:
+    """Note one round trip."""
     log = _log.get()
     if log is None:
         return
     log.trips += 1
     ms = seconds * 1000
     log.commands += [
-        Told(masked(args, name), _size(reply), ms) for (args, name), reply in zip(commands, replies, strict=True)
+        Told(masked(command.args, command.script), _size(reply), ms)
+        for command, reply in zip(commands, replies, strict=True)
     ]
 
 

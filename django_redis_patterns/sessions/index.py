@@ -12,19 +12,21 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
+from redis.exceptions import ResponseError
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 from django_redis_patterns.signals import session_ended
 
-from .fields import Serializer, encode
+from .fields import Serializer, decode, encode
 from .handle import Handle, index_key
 from .header import AGENT, HEADER, IP, SEEN, Header
 
 INDEX = Script("index.lua")
 END = Script("end.lua")
 CONDEMN = Script("condemn.lua")
+USER_FIELD = "._auth_user_id"  # as the scripts know it
 GRACE_MS = 60_000
 MOST_PASSES = 20
 
@@ -48,6 +50,21 @@ async def index(io: IO, user_id: str, handle: Handle, until: int) -> Any:
 async def unindex(io: IO, user_id: str, handle: Handle) -> Any:
     """Take *handle* off the user's list."""
     return await io.redis.zrem(index_key(user_id), str(handle))
+
+
+async def end(io: IO, user_id: str, handle: Handle) -> tuple[bool, str]:
+    """End the session of a user, then take it off the list. Returns whether it was there, and the user."""
+    gone, _ = await io.gather(_unlink(io, handle), unindex(io, user_id, handle))
+    return bool(gone), user_id
+
+
+async def end_unread(io: IO, handle: Handle) -> tuple[bool, str | None]:
+    """Do the same for a session that nobody has read: whose it is, is asked in the same trip."""
+    stored, gone = await io.gather(_user_of(io, handle), _unlink(io, handle))
+    user_id = _stored_id(stored)
+    if user_id:
+        await unindex(io, user_id, handle)
+    return bool(gone), user_id
 
 
 async def _for_user(io: IO, user: AbstractBaseUser, *, current: SessionBase | None = None) -> list[SessionInfo]:
@@ -139,11 +156,40 @@ async def _end(io: IO, user_id: str, handles: list[Handle]) -> int:
     gone = [handle for handle, reply in zip(handles, replies, strict=True) if reply]
     if gone:
         await io.redis.zrem(index_key(user_id), *map(str, gone))
-    for handle in gone if session_ended.has_listeners() else []:
-        await io.call(session_ended.send_robust, sender=SessionInfo, user_id=user_id, id=str(handle))
+    for handle in gone:
+        await announce_end(io, SessionInfo, user_id, handle)
     return len(gone)
 
 
+async def announce_end(io: IO, sender: type, user_id: str, handle: Handle) -> None:
+    """Send `session_ended`."""
+    if session_ended.has_listeners():
+        told = {"user_id": user_id, "id": str(handle), "digest": handle.hashed}
+        await io.call(session_ended.send_robust, sender=sender, **told)
+
+
+async def _unlink(io: IO, handle: Handle) -> Any:
+    return await io.redis.unlink(handle.key)
+
+
+async def _user_of(io: IO, handle: Handle) -> Any:
+    try:
+        return await io.redis.hget(handle.key, USER_FIELD)
+    except ResponseError:  # no hash: somebody else's key, and nobody's session
+        return None
+
+
 def _stored_user(user_id: str) -> bytes:
+    return encode(user_id, _serializer())
+
+
+def _stored_id(stored: bytes | None) -> str | None:
+    try:
+        return str(decode(stored, _serializer())) if stored else None
+    except Exception:  # whatever a serializer raises: a session that cannot be read is nobody's
+        return None
+
+
+def _serializer() -> Serializer:
     serializer: type[Serializer] = import_string(django_settings.SESSION_SERIALIZER)
-    return encode(user_id, serializer())
+    return serializer()

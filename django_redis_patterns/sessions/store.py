@@ -14,12 +14,11 @@ from django_redis_patterns.conf import settings
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 from django_redis_patterns.exceptions import RedisUnavailable
-from django_redis_patterns.signals import session_ended
 
 from .fields import DATA, Fields
 from .handle import TAG, Handle
 from .header import AGENT, HEADER, IP, SEEN, Header
-from .index import index, unindex
+from .index import announce_end, end, end_unread, index, unindex
 
 SAVE = Script("save.lua")
 CYCLE = Script("cycle.lua")
@@ -196,9 +195,9 @@ class SessionStore(SessionBase):
             return
         user = self._user if session_key in (None, self.session_key) else None
         with self._noting_failure():
-            gone, *_ = await io.gather(_unlink(io, handle), *([unindex(io, user, handle)] if user else []))
-        if gone and user and session_ended.has_listeners():
-            await io.call(session_ended.send_robust, sender=SessionStore, user_id=user, id=str(handle))
+            gone, user = await (end(io, user, handle) if user else end_unread(io, handle))
+        if gone and user:
+            await announce_end(io, SessionStore, user, handle)
 
     delete, adelete = both(_delete)
 
@@ -285,10 +284,6 @@ def _handle(session_key: str) -> Handle:
     handle = Handle.of(session_key)
     assert handle is not None, "ids made here are well formed"
     return handle
-
-
-async def _unlink(io: IO, handle: Handle) -> int:
-    return await io.redis.unlink(handle.key)
 
 
 async def _hash(io: IO, key: str) -> dict[bytes, bytes]:

@@ -40,6 +40,12 @@ class Shelf:
 
     bump, abump = both(_bump)
 
+    async def _note(self, io: IO, *names: str) -> int:
+        """Write the names of one call on a line."""
+        return cast(int, await io.redis.rpush("notes", " ".join(names)))
+
+    note, anote = both(_note)
+
     async def _page(self, io: IO, board: str, count: int) -> list[str]:
         """Return the best, with names from SQL."""
         ids = [int(text(member)) for member in await io.redis.zrange(board, 0, count - 1, desc=True)]

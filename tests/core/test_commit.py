@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from contextvars import Context, copy_context
 
 import pytest
 import redis
@@ -7,7 +8,7 @@ from django.db import transaction
 from django.test import override_settings
 
 from django_redis_patterns.core import trace
-from django_redis_patterns.core.commit import after_commit, after_commit_of
+from django_redis_patterns.core.commit import after_commit, after_commit_of, after_commit_together
 from django_redis_patterns.testing.servers import RedisServer, free_port
 from tests.core.examples import Shelf
 
@@ -79,6 +80,18 @@ def test_a_rolled_back_savepoint_is_dropped(
         after_commit(shelf.bump, "after")
     assert log.trips == 1
     assert bumps() == ({"before": 1} if first_outside else {}) | {"after": 1, "warm-up": 0}
+
+
+def test_what_came_first_is_sent_though_nothing_follows_the_rollback(
+    known_script: None, bumps: Callable[[], dict[str, int]]
+) -> None:
+    """The last flush was asked for in the savepoint that is undone, and must not go with it."""
+    with transaction.atomic():
+        after_commit(shelf.bump, "before")
+        with suppress(Undo), transaction.atomic():
+            after_commit(shelf.bump, "undone")
+            raise Undo
+    assert bumps() == {"before": 1, "warm-up": 0}
 
 
 def test_an_inner_rollback_after_a_kept_savepoint(known_script: None, bumps: Callable[[], dict[str, int]]) -> None:
@@ -180,3 +193,63 @@ def test_of_a_named_database(known_script: None, bumps: Callable[[], dict[str, i
         after_commit_of("default", shelf.bump, "a")
         assert bumps() == {"warm-up": 0}
     assert bumps() == {"a": 1, "warm-up": 0}
+
+
+def test_items_of_one_commit_go_together(bare_redis: redis.Redis) -> None:
+    """One call of the operation takes the items of all savepoints that were kept, each once."""
+    with transaction.atomic():
+        after_commit_together("default", shelf.note, "a", "b")
+        with suppress(Undo), transaction.atomic():
+            after_commit_together("default", shelf.note, "lost")
+            raise Undo
+        with transaction.atomic():
+            after_commit_together("default", shelf.note, "b", "c")
+    assert bare_redis.lrange("notes", 0, -1) == ["a b c"]
+
+
+def test_items_go_at_once_outside_of_a_transaction(bare_redis: redis.Redis) -> None:
+    """Autocommit is a commit per call."""
+    after_commit_together("default", shelf.note, "a")
+    after_commit_together("default", shelf.note, "a")
+    assert bare_redis.lrange("notes", 0, -1) == ["a", "a"]
+
+
+def test_what_a_flush_causes_is_one_more_flush(known_script: None, bumps: Callable[[], dict[str, int]]) -> None:
+    """Receivers of signals that an operation sends are no new trip each."""
+
+    def receiver() -> str:
+        for name in "abc":
+            after_commit(shelf.bump, name)
+        return ""
+
+    with trace.record() as log, transaction.atomic():
+        after_commit(shelf.cached, "computed", receiver)
+    assert log.trips == 3  # look, store, and one for the three
+    assert bumps() == {"a": 1, "b": 1, "c": 1, "computed": 0, "warm-up": 0}
+    after_commit(shelf.bump, "a")
+    assert bumps()["a"] == 2  # and then all is as before
+
+
+def test_what_outlives_a_flush_is_sent_at_once(bumps: Callable[[], dict[str, int]]) -> None:
+    """A task that a receiver started has the flush's context, and no flush to join any more."""
+    contexts: list[Context] = []
+
+    def receiver() -> str:
+        contexts.append(copy_context())
+        return ""
+
+    after_commit(shelf.cached, "computed", receiver)
+    contexts[0].run(after_commit, shelf.bump, "late")
+    assert bumps()["late"] == 1
+
+
+def test_a_transaction_by_hand_is_refused(bare_redis: redis.Redis) -> None:
+    """Nobody would tell of its rollback: Django's own hook is refused there too."""
+    transaction.set_autocommit(False)
+    try:
+        with pytest.raises(transaction.TransactionManagementError, match=r"use transaction\.atomic\(\)"):
+            after_commit(shelf.bump, "a")
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+    assert not bare_redis.keys()

@@ -27,6 +27,14 @@ class CommittedTests(TestCase):
                     assert log.trips == 0
                 assert log.trips > 0
 
+    def test_what_came_before_the_block_is_not_sent_and_in_nobodys_way(self) -> None:
+        """A call of the test's set-up waits for a commit that never comes; the block's own is sent."""
+        after_commit(logout_everywhere, User())  # type: ignore[arg-type]
+        with trace.record() as log:
+            with committed():
+                after_commit(logout_everywhere, User(), keep=None)  # type: ignore[arg-type]
+            assert log.trips > 0
+
     def test_what_is_rolled_back_is_not_sent(self) -> None:
         """A savepoint that is rolled back takes its calls with it; what came after it is sent."""
         with trace.record() as log, committed():

@@ -8,6 +8,8 @@ import asyncio
 import os
 import threading
 from asyncio.selector_events import _SelectorTransport  # type: ignore[attr-defined]
+from asyncio.sslproto import _SSLProtocolTransport
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -43,6 +45,8 @@ _clients: dict[tuple[str, int], Client] = {}
 _by_loop: dict[asyncio.AbstractEventLoop, dict[tuple[str, int], AsyncClient]] = {}
 _inherited: list[Any] = []  # what a forked child must neither use nor close
 _lock = threading.Lock()
+_also_reset: list[Callable[[], None]] = []
+_also_disconnect: list[Callable[[], Awaitable[None]]] = []
 
 
 def client(alias: str = "default", *, block: float = 0) -> Client:
@@ -70,6 +74,8 @@ async def aclient(alias: str = "default", *, block: float = 0) -> AsyncClient:
 
 async def adisconnect() -> None:
     """Close what the running loop has open: for the end of a program or a test."""
+    for also in _also_disconnect:
+        await also()
     for mine in _by_loop.pop(asyncio.get_running_loop(), {}).values():
         await mine.aclose()
         if not isinstance(mine, AsyncRedisCluster):
@@ -77,11 +83,23 @@ async def adisconnect() -> None:
 
 
 def reset(**_: Any) -> None:
-    """Drop every client: connection settings changed."""
+    """Drop every client: connection settings changed. Open subscriptions hear nothing more, and are told nothing."""
     _purge()
     _target.cache_clear()
     _clients.clear()
     _by_loop.clear()
+    for also in _also_reset:
+        also()
+
+
+def on_reset(call: Callable[[], None]) -> None:
+    """Call at each `reset`: for who keeps connections of its own."""
+    _also_reset.append(call)
+
+
+def on_adisconnect(call: Callable[[], Awaitable[None]]) -> None:
+    """Call and await at each `adisconnect`."""
+    _also_disconnect.append(call)
 
 
 def _start_anew() -> None:
@@ -115,18 +133,21 @@ def _of_running_loop() -> dict[tuple[str, int], AsyncClient]:
 def _purge() -> None:
     for loop in [loop for loop in list(_by_loop) if loop.is_closed()]:
         for dead in _by_loop.pop(loop, {}).values():
-            _abandon(dead)
+            for connection in _connections_of(dead):
+                abandon(connection)
 
 
-def _abandon(dead: AsyncClient) -> None:
-    """Close the sockets of a client whose loop is gone; nothing can be awaited there any more."""
-    for connection in _connections_of(dead):
-        writer, connection._reader, connection._writer = connection._writer, None, None
-        transport = writer.transport if writer is not None else None
-        if isinstance(transport, _SelectorTransport):  # other loops close theirs with themselves
-            sock, transport._sock, transport._closing = transport._sock, None, True
-            if sock is not None:
-                sock.close()
+def abandon(connection: Any) -> None:
+    """Close the socket of an asyncio connection whose loop is gone; nothing can be awaited there any more."""
+    writer, connection._reader, connection._writer = connection._writer, None, None
+    transport = writer.transport if writer is not None else None
+    if isinstance(transport, _SSLProtocolTransport):
+        transport._closed = True
+        transport = getattr(transport._ssl_protocol, "_transport", None)
+    if isinstance(transport, _SelectorTransport):  # other loops close theirs with themselves
+        sock, transport._sock, transport._closing = transport._sock, None, True
+        if sock is not None:
+            sock.close()
 
 
 def _connections_of(dead: AsyncClient) -> list[Any]:

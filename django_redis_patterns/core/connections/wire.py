@@ -80,12 +80,13 @@ async def asend(commands: Sequence[Command]) -> list[Any]:
 
 
 def _received(commands: Sequence[Command], replies: Sequence[Any], started: float) -> list[Any]:
-    trace.told([(c.args, c.script) for c in commands], replies, time.perf_counter() - started)
+    trace.told(commands, replies, time.perf_counter() - started)
     alias = commands[0].alias
-    return [_named(reply, alias) if isinstance(reply, redis.RedisError) else reply for reply in replies]
+    return [named(reply, alias) if isinstance(reply, redis.RedisError) else reply for reply in replies]
 
 
-def _named(error: redis.RedisError, alias: str) -> Exception:
+def named(error: redis.RedisError, alias: str) -> Exception:
+    """Return *error* under our name for it, if we have one."""
     if isinstance(error, _DENIED):
         return _because(RedisDenied(alias, error), error)
     if isinstance(error, _AWAY):
