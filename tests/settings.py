@@ -11,6 +11,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.sessions",
     "django_redis_patterns",
+    "tests.boards",
 ]
 MIDDLEWARE = [
     "django_redis_patterns.sessions.SessionMiddleware",
