@@ -1,9 +1,10 @@
-"""The Django app: registers checks and forgets settings and clients when tests override them."""
+"""The Django app: registers checks, finds topics, forgets settings and clients when tests override them."""
 
 from typing import Any
 
 from django.apps import AppConfig
 from django.core.signals import setting_changed
+from django.utils.module_loading import autodiscover_modules
 
 
 class RedisPatternsConfig(AppConfig):
@@ -15,9 +16,12 @@ class RedisPatternsConfig(AppConfig):
     def ready(self) -> None:
         """Wire what has to be wired once."""
         from . import checks
+        from .realtime import sign_out
 
         checks.register_all()
+        sign_out.connect()
         setting_changed.connect(_settings_changed, dispatch_uid="django_redis_patterns")
+        autodiscover_modules("topics")
 
 
 def _settings_changed(*, setting: str, **_: Any) -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS
+from django.utils.crypto import get_random_string
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import adisconnect
@@ -223,3 +225,29 @@ def test_the_async_faces_do_the_same(user: User) -> None:
         await adisconnect()
 
     asyncio.run(live())
+
+
+def test_a_session_that_nobody_read_ends_like_any_other(user: User, face, told) -> None:
+    """A flush before the first read, and a delete by id: out of the index and announced, whose it was is read in the
+    same trip."""
+    flushed, deleted = login(7), login(7)
+    handles = [str(handle_of(flushed)), str(handle_of(deleted))]
+    SessionStore(flushed.session_key).flush()
+    with trace.record() as log:
+        face(SessionStore().delete, deleted.session_key)
+    assert log.trips == 3  # whose it is, and its end; the index; the news for open websockets
+    assert told == [("7", handle) for handle in handles]
+    assert not ids(user)
+
+
+@pytest.mark.permanent_keys("redis_patterns:sessions:*")
+def test_what_is_no_session_of_ours_ends_all_the_same(bare_redis, told) -> None:
+    """A key that is no hash, and one whose user cannot be read: gone, and nobody is told."""
+    ids = [get_random_string(32, VALID_KEY_CHARS) for _ in range(2)]
+    text, unreadable = (str(Handle.of(id).key) for id in ids)
+    bare_redis.set(text, "not a hash")
+    bare_redis.hset(unreadable, "._auth_user_id", "not a format")
+    for id in ids:
+        SessionStore(id).delete(id)
+    assert bare_redis.exists(text, unreadable) == 0
+    assert not told
