@@ -8,3 +8,11 @@ class ArcadeConfig(AppConfig):
 
     name = "arcade"
     verbose_name = "Redis Arcade"
+
+    def ready(self) -> None:
+        """Listen to the boards."""
+        from arcade.models import Play
+        from arcade.receivers import tell
+        from django_redis_patterns.signals import rank_changed
+
+        rank_changed.connect(tell, sender=Play, dispatch_uid="arcade")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from arcade.sprites import pixels
+
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
@@ -16,12 +18,6 @@ class Room:
     def path(self) -> str:
         """The sprite as an SVG path, one unit per pixel."""
         return pixels(self.sprite)
-
-
-def pixels(sprite: str) -> str:
-    """Return the SVG path of a drawing whose rows are split by spaces and whose set pixels are ``#``."""
-    rows = enumerate(sprite.split())
-    return "".join(f"M{x} {y}h1v1h-1z" for y, row in rows for x, pixel in enumerate(row) if pixel == "#")
 
 
 ROOMS = (
@@ -50,6 +46,7 @@ ROOMS = (
         name="Leaderboards",
         promise="Ranks that follow the database and answer in one trip.",
         sprite=".######. ######## #.####.# .######. ..####.. ...##... ...##... .######.",
+        page="leaderboards",
     ),
     Room(
         name="Streams",
@@ -63,7 +60,8 @@ ROOMS = (
     ),
     Room(
         name="Real time",
-        promise="News that reaches every open page, and resumes after a gap.",
+        promise="News that reaches every open page: moves, talk, who overtook you.",
         sprite="...##... ..####.. ..####.. ..####.. .######. ######## ........ ...##...",
+        page="quick-draw",
     ),
 )

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from arcade import views
+from arcade import board_views, game_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -13,4 +13,9 @@ urlpatterns = [
     path("devices/", views.devices, name="devices"),
     path("devices/log-out/", views.log_out_device, name="log-out-device"),
     path("devices/log-out-others/", views.log_out_others, name="log-out-others"),
+    path("quick-draw/", game_views.page, name="quick-draw"),
+    path("quick-draw/start/", game_views.start, name="quick-draw-start"),
+    path("quick-draw/finish/", game_views.finish, name="quick-draw-finish"),
+    path("leaderboards/", board_views.page, name="leaderboards"),
+    path("leaderboards/rows/", board_views.rows, name="leaderboard-rows"),
 ]

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from django_redis_patterns.realtime import channel_layer
 from testproject.database import postgresql, sqlite
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -15,6 +16,7 @@ ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").spl
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 REDIS_PATTERNS = {"CONNECTIONS": {"default": {"URL": REDIS_URL}}, "PREFIX": "arcade"}
 SESSION_ENGINE = "django_redis_patterns.sessions"
+CHANNEL_LAYERS = {"default": channel_layer()}  # for the chat's groups
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -53,13 +53,17 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def arcade(folder: Path, *, redis_url: str | None = None) -> Iterator[Arcade]:
-    """Run the demo on a free port with its database in *folder*; warnings are errors there too."""
+def arcade(folder: Path, *, redis_url: str | None = None, bots: float = 0) -> Iterator[Arcade]:
+    """Run the demo on a free port with its database in *folder*; warnings are errors there too.
+
+    The bots play about every *bots* seconds, with 0 not at all.
+    """
     env = environment(folder) | ({"REDIS_URL": redis_url} if redis_url else {})
     errors = folder / "errors.txt"
+    command = [*DEMO, "--port", "0", "--bots", str(bots)]
     with (
         errors.open("w") as stderr,
-        subprocess.Popen([*DEMO, "--port", "0"], env=env, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
     ):
         try:
             yield Arcade(process, errors)

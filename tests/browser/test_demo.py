@@ -1,15 +1,20 @@
 """The demo command, without a browser."""
 
+import json
+import re
 import socket
 import subprocess
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from testproject.database import postgresql
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
-from .arcade import DEMO, arcade, environment
+from .arcade import DEMO, Arcade, arcade, environment
 
 
 def test_ctrl_c_ends_the_demo_cleanly_and_its_redis_with_it(tmp_path: Path) -> None:
@@ -30,11 +35,44 @@ def test_static_files_arrive_whole_and_once(tmp_path: Path) -> None:
         assert len(css.read()) == int(css.headers["Content-Length"])
 
 
+def test_open_websockets_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    with arcade(tmp_path) as demo, ExitStack() as open_sockets:
+        for path in ("/ws/notifications/", "/ws/chat/quick-draw/"):
+            address = demo.url.replace("http", "ws") + path
+            open_sockets.enter_context(connect(address, origin=Origin(demo.url), proxy=None))
+        assert demo.interrupt() == 0
+        assert demo.errors.read_text() == ""
+
+
 def test_the_second_demo_starts_with_the_data_of_the_first(tmp_path: Path) -> None:
+    """Its Redis is another and empty, so the boards come from SQL; the bots do not play the same games again."""
     with arcade(tmp_path) as demo:
         assert "ada, password" in demo.banner
+        before = all_time(demo)
     with arcade(tmp_path) as demo:
         assert "still here" in demo.banner
+        assert all_time(demo) == before
+    assert len(before) == 10
+
+
+def test_bots_play_on_and_open_pages_hear_of_it(tmp_path: Path) -> None:
+    with arcade(tmp_path, bots=0.05) as demo:
+        address = demo.url.replace("http", "ws") + "/ws/notifications/"
+        with connect(address, origin=Origin(demo.url), proxy=None) as page:
+            page.send('{"kind": "subscribe", "topic": "boards.quick-draw"}')
+            assert json.loads(page.recv(timeout=10))["kind"] == "subscribed"
+            move = json.loads(page.recv(timeout=30))
+        assert demo.interrupt() == 0
+        assert demo.errors.read_text() == ""
+    assert move["type"] == "moved"
+    assert move["data"].keys() == {"player", "name", "window", "points", "old", "new"}
+
+
+def all_time(demo: Arcade) -> list[str]:
+    """Return the names of the best, best first."""
+    with urllib.request.urlopen(f"{demo.url}/leaderboards/") as page:
+        board = page.read().decode().partition('id="all"')[2]
+    return re.findall(r'class="name">\s*([\w-]+)', board)
 
 
 def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:

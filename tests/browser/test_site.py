@@ -2,86 +2,24 @@
 
 import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from django_redis_patterns.testing.servers import RedisServer
 
-from .arcade import PASSWORD, PLAYER, Arcade, arcade
+from .arcade import PLAYER, Arcade, arcade
+from .players import log_in, play, sign_up
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need: pip install playwright")
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Page, expect  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Version/18.5 Mobile Safari/604.1"
 SCREENS = {"desk": (1280, 900), "phone": (390, 844)}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not executable:
-        pytest.skip("the browser tests need Chromium (Debian, Ubuntu: apt-get install chromium)")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=executable, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arcade]:
-    with arcade(tmp_path_factory.mktemp("arcade")) as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a page in a browser of its own: no cookie is shared. Asking anything of another host is an error."""
-    contexts: list[BrowserContext] = []
-    strangers: list[str] = []
-
-    def note(request: Request) -> None:
-        if urlsplit(request.url).hostname != "127.0.0.1":
-            strangers.append(request.url)
-
-    def open_page(url: str, **options: Any) -> Page:
-        context = browser.new_context(base_url=url, **options)
-        contexts.append(context)
-        context.set_default_timeout(10_000)
-        context.on("request", note)
-        page = context.new_page()
-        page.goto("/")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not strangers
-
-
-def sign_up(page: Page, name: str) -> None:
-    page.goto("/sign-up/")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password", exact=True).fill("four green robots")
-    page.get_by_label("Password confirmation").fill("four green robots")
-    page.get_by_role("button", name="Start").click()
-    expect(page.get_by_role("heading", name="Your devices")).to_be_visible()
-
-
-def log_in(page: Page, name: str = PLAYER, password: str = PASSWORD) -> None:
-    page.goto("/log-in/")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Your devices")).to_be_visible()
 
 
 def cookie(page: Page) -> str:
@@ -191,6 +129,15 @@ def test_every_page_fits_its_screen(
     page.get_by_role("button", name="Log the others out").click()
     expect(page.get_by_role("status")).to_be_visible()
     picture("devices-alone")
+    page.goto("/leaderboards/")
+    picture("leaderboards")
+    page.goto("/quick-draw/")
+    picture("quick-draw")
+    play(page, 150)
+    expect(page.locator(".me")).to_have_count(1)
+    picture("quick-draw-played")
+    page.goto("/leaderboards/")
+    picture("leaderboards-played")
 
 
 def expect_pause(page: Page, path: str) -> None:

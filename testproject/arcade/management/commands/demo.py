@@ -15,13 +15,15 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.test.utils import override_settings
 
+from arcade import bots
+from arcade.models import Play
 from django_redis_patterns.testing.servers import RedisServer, ServerError
 
 PLAYER, PASSWORD = "ada", "analytical-engine"
 
 
 class Command(BaseCommand):
-    """Migrate, make some data, find or start a Redis, and serve until Ctrl-C.
+    """Migrate, make players and their plays, find or start a Redis, and serve until Ctrl-C.
 
     Leaves nothing running: a Redis that it started ends with it. A Redis named by ``REDIS_URL`` is used and left alone.
     """
@@ -32,15 +34,26 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
         parser.add_argument("--port", default=8000, type=int, help="0 takes any free port (default: %(default)s)")
 
+        parser.add_argument(
+            "--bots",
+            default=20,
+            type=float,
+            help="seconds between their games, 0: none (default: %(default)s)",
+        )
+
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as cleanly as Ctrl-C
         try:
             with listen(host, port) as listener:
                 call_command("migrate", verbosity=0, interactive=False)
                 player = make_player()
+                bots.fill()
                 with redis() as origin:
+                    # A Redis that was just started knows nothing; one that stayed may have missed something.
+                    Play.leaderboard.rebuild()
                     self._greet(listener, origin, player)
-                    serve(listener)
+                    with bots.playing(options["bots"]):
+                        serve(listener)
         except ServerError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -92,6 +105,10 @@ def redis() -> Iterator[str]:
 def serve(listener: socket.socket) -> None:
     """Serve HTTP and websockets until a signal. Raises KeyboardInterrupt then."""
     config = uvicorn.Config(
-        "testproject.asgi:application", log_level="warning", lifespan="off", timeout_graceful_shutdown=2
+        "testproject.asgi:application",
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        ws_max_size=64 * 1024,
     )
     uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,1 @@
+"""The rules of Redis Arcade that need no browser."""
