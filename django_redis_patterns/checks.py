@@ -18,8 +18,9 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core import checks
 
-from .conf import settings
+from .conf import Connection, settings
 from .core.connections import options
+from .core.connections.caches import BACKENDS
 from .exceptions import InvalidConfiguration
 
 ENGINE = "django_redis_patterns.sessions"
@@ -65,7 +66,7 @@ def check_shared_database(**_: Any) -> Messages:
         return []
     try:
         ours = options.target(settings().sessions.connection).place()
-        shared = [alias for alias in _redis_caches() if options.cache_target(alias).place() == ours]
+        shared = [alias for alias in _redis_caches() if options.resolve(alias, Connection(cache=alias)).place() == ours]
     except InvalidConfiguration:
         return []
     return [
@@ -158,5 +159,5 @@ def _default_is_used() -> bool:
 
 
 def _redis_caches() -> list[str]:
-    foreign = [name for name in options.REDIS_BACKENDS if not name.startswith("django_redis_patterns.")]
+    foreign = [name for name in BACKENDS if not name.startswith("django_redis_patterns.")]
     return [alias for alias, cache in django_settings.CACHES.items() if cache.get("BACKEND") in foreign]

@@ -4,7 +4,7 @@ Read when needed, never at import, so ``override_settings`` works both ways.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from functools import cache
@@ -21,9 +21,10 @@ def _option(default: Any, *, at_least: float | None = None, secret: bool = False
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """One Redis. Exactly one of ``URL``, ``HOST``, ``PATH``, ``CACHE`` and ``CLUSTER`` says where it is.
+    """One Redis. Exactly one of ``URL``, ``HOST``, ``PATH``, ``CACHE``, ``SENTINELS`` and ``CLUSTER`` says where it is.
 
-    Times are in seconds. ``CACHE`` takes address and credentials from that alias in Django's ``CACHES``.
+    Times are in seconds. ``CACHE`` takes address and credentials from that alias in Django's ``CACHES``. ``SENTINELS``
+    are "host:port" of the sentinels that know the primary of ``SERVICE``.
     """
 
     url: str | None = _option(None, secret=True)
@@ -31,6 +32,10 @@ class Connection:
     port: int = _option(6379, at_least=1)
     path: str | None = None
     cache: str | None = None
+    sentinels: tuple[str, ...] = ()
+    service: str | None = None
+    sentinel_username: str | None = None
+    sentinel_password: str | None = _option(None, secret=True)
     cluster: tuple[str, ...] = _option((), secret=True)
     db: int = _option(0, at_least=0)
     username: str | None = None
@@ -42,7 +47,7 @@ class Connection:
     timeout: float = _option(1.0, at_least=0.001)
     max_connections: int = _option(100, at_least=1)
 
-    PLACES = ("url", "host", "path", "cache", "cluster")
+    PLACES = ("url", "host", "path", "cache", "sentinels", "cluster")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +116,27 @@ def _connection(alias: str, given: Any) -> Connection:
     where = f"CONNECTIONS[{alias!r}]"
     given = {"URL": given} if isinstance(given, str) else _mapping(given, where)
     values = _section(Connection, given, f"{where}.")
+    for place in ("sentinels", "cluster"):
+        if values.get(place) == ():
+            raise InvalidConfiguration(f"REDIS_PATTERNS {where}.{place.upper()} is empty: name at least one address.")
     places = [place for place in Connection.PLACES if values.get(place)]
     if len(places) != 1:
         names = ", ".join(place.upper() for place in Connection.PLACES)
         raise InvalidConfiguration(f"REDIS_PATTERNS {where} needs exactly one of {names}; it has {len(places)}.")
-    return Connection(**values)
+    connection = Connection(**values)
+    for complaint in _complaints(connection):
+        raise InvalidConfiguration(f"REDIS_PATTERNS {where} {complaint}.")
+    return connection
+
+
+def _complaints(connection: Connection) -> Iterator[str]:
+    """Yield what does not go together."""
+    if connection.sentinels and not connection.service:
+        yield 'has SENTINELS and no SERVICE: write the name under which they know the primary, such as "mymaster"'
+    if connection.service and not connection.sentinels:
+        yield 'has a SERVICE and no SENTINELS: write SENTINELS = ["host:26379", ...] of those who know it'
+    if connection.password and connection.password_file:
+        yield "has both PASSWORD and PASSWORD_FILE: keep one"
 
 
 def _section(cls: type, given: Mapping[str, Any], where: str, extra: list[str] | None = None) -> dict[str, Any]:

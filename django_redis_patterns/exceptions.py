@@ -3,6 +3,8 @@
 RedisPatternsError
 ├── InvalidConfiguration     (also Django's ImproperlyConfigured)
 ├── RedisUnavailable         Redis did not answer; ``ambiguous`` says whether the command may have run
+│   ├── RedisFull            it has no memory left for writes
+│   └── PoolExhausted        all connections of this process are in use
 ├── RedisDenied              wrong password, missing permission: never answered by a policy meant for outages
 ├── SerializationError       a value that cannot be stored, or stored bytes that cannot be read
 ├── RebuildOvertaken         a leaderboard is being rebuilt by somebody who began later
@@ -32,6 +34,20 @@ class RedisUnavailable(RedisPatternsError):
         super().__init__(f"Redis connection {alias!r} is unavailable ({reason}); {outcome}.")
         self.alias = alias
         self.ambiguous = ambiguous
+
+
+class RedisFull(RedisUnavailable):
+    """Redis has reached its ``maxmemory`` and refuses writes; reads and deletes go on. Nothing was written."""
+
+    def __init__(self, alias: str, reason: object) -> None:
+        super().__init__(alias, f"its memory is full: {reason}", ambiguous=False)
+
+
+class PoolExhausted(RedisUnavailable):
+    """All connections that this process may have were in use for longer than a call waits."""
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(alias, "all MAX_CONNECTIONS of this process are in use; raise it", ambiguous=False)
 
 
 class RedisDenied(RedisPatternsError):

@@ -78,9 +78,14 @@ def test_a_string_is_a_url() -> None:
         ({"CONNECTIONS": {"a": {"HOST": "x", "TIMEOUT": float("nan")}}}, "TIMEOUT"),
         ({"CONNECTIONS": {"a": {"HOST": "x", "DB": -1}}}, "DB must be at least 0."),
         ({"CONNECTIONS": {"a": {"CLUSTER": "redis://x"}}}, "CLUSTER must be tuple, not str."),
-        ({"CONNECTIONS": {"a": {}}}, "needs exactly one of URL, HOST, PATH, CACHE, CLUSTER; it has 0."),
+        ({"CONNECTIONS": {"a": {}}}, "needs exactly one of URL, HOST, PATH, CACHE, SENTINELS, CLUSTER; it has 0."),
         ({"CONNECTIONS": {"a": {"HOST": "x", "URL": "redis://x"}}}, "it has 2."),
         ({"CONNECTIONS": {"a": 6379}}, "must be a dict, not int."),
+        ({"CONNECTIONS": {"a": {"SENTINELS": [], "SERVICE": "x"}}}, "SENTINELS is empty: name at least one address."),
+        ({"CONNECTIONS": {"a": {"CLUSTER": []}}}, "CLUSTER is empty: name at least one address."),
+        ({"CONNECTIONS": {"a": {"SENTINELS": ["s1:26379"]}}}, "SENTINELS and no SERVICE: write the name"),
+        ({"CONNECTIONS": {"a": {"HOST": "x", "SERVICE": "mymaster"}}}, "a SERVICE and no SENTINELS: write SENTINELS"),
+        ({"CONNECTIONS": {"a": {"HOST": "x", "PASSWORD": "p", "PASSWORD_FILE": "f"}}}, "both PASSWORD and P"),
     ],
 )
 def test_a_mistake_is_named(wrong: dict[str, Any], message: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Protocol, cast
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 
-from .connections.wire import Command, asend, send
+from .connections.command import Command
+from .connections.wire import asend, send
 
 
 @dataclass

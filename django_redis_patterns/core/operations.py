@@ -17,7 +17,7 @@ from redis.commands import AsyncCoreCommands
 from redis.exceptions import NoScriptError
 
 from .conductor import Ask, Body, Call, Gather, Run, Sleep, adrive, close, drive, result
-from .connections.wire import Command
+from .connections.command import Command
 from .scripts import Script
 
 P = ParamSpec("P")
@@ -54,12 +54,12 @@ class IO:
         """Run *script*; a server that does not know it yet is sent its text."""
         rest = (len(keys), *keys, *args)
         try:
-            return await self._execute("EVALSHA", script.sha, *rest, script=script.name)
+            return await self._execute(script, "EVALSHA", script.sha, *rest)
         except NoScriptError:
-            return await self._execute("EVAL", script.text, *rest, script=script.name)
+            return await self._execute(script, "EVAL", script.text, *rest)
 
-    async def _execute(self, *args: Any, script: str) -> Any:
-        return await Ask(Command(self._alias, args, script=script))
+    async def _execute(self, script: Script, *args: Any) -> Any:
+        return await Ask(Command(self._alias, args, script=script.name, idempotent=script.idempotent))
 
     async def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call the user's function or the ORM: a ``def`` off the event loop, a coroutine function on one."""

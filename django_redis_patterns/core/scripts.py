@@ -10,11 +10,13 @@ class Script:
     """``SAVE = Script("save.lua")`` beside the room's code; ``await io.run(SAVE, keys=[...], args=[...])`` runs it.
 
     Sent as EVALSHA; a server that has lost it answers NOSCRIPT and is sent the text once, in batches too.
+    ``idempotent=True`` says that running it twice is as good as once: then it is run again when its reply was lost.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, idempotent: bool = False) -> None:
         module = sys._getframe(1).f_globals["__file__"]
         self.name = name
+        self.idempotent = idempotent
         self.path = Path(module).parent / "lua" / name
 
     @cached_property

@@ -20,7 +20,7 @@ from .scores import MOST, Score
 from .truth import Truth
 from .whose import Whose
 
-TICKET = Script("ticket.lua")
+TICKET = Script("ticket.lua", idempotent=True)
 TICKETS_KEPT_MS = 600_000
 
 

@@ -16,9 +16,9 @@ from .scores import Score, exact, parsed
 
 Number: TypeAlias = int | float | Decimal
 
-ROWS = Script("rows.lua")
-STANDING = Script("standing.lua")
-AMONG = Script("among.lua")
+ROWS = Script("rows.lua", idempotent=True)
+STANDING = Script("standing.lua", idempotent=True)
+AMONG = Script("among.lua", idempotent=True)
 STAMP = len("0123456789012345:")
 MOST_AMONG = 1000
 MOST_MEMBERS = 2**31

@@ -18,7 +18,7 @@ from .members import Members
 from .scores import Score, exact, parsed
 
 HIT = Script("hit.lua")
-READ = Script("trending.lua")
+READ = Script("trending.lua", idempotent=True)
 #: What has decayed below this is dropped: a hit of weight 1 after 32 half lives.
 FLOOR = 2.0**-32
 #: Half lives without a hit after which the whole board is dropped.

@@ -1,4 +1,4 @@
-"""redis-py clients by alias: one for all threads, one per running event loop; the only place that builds them.
+"""redis-py clients by alias: one for all threads, one per running event loop.
 
 Clients of closed loops are purged at each access, so ``async_to_sync`` in a loop does not pile up sockets. A forked
 child starts with none.
@@ -11,35 +11,16 @@ from asyncio.selector_events import _SelectorTransport  # type: ignore[attr-defi
 from asyncio.sslproto import _SSLProtocolTransport
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
-import redis
-from redis import asyncio as aredis
-from redis._parsers import Encoder
-from redis.asyncio.cluster import ClusterNode as AsyncClusterNode
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import PythonRespSerializer
-from redis.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelConnectionPool
 
-from . import guard
-from .options import Target, target
+from .build import AsyncClient, Client, build, build_async
+from .options import target
 
-# hiredis' packer crashes the process when a signal handler raises inside it; its parser does not.
-_PACKER = PythonRespSerializer(6000, Encoder("utf-8", "strict", False).encode)  # type: ignore[no-untyped-call]
-_SYNC = {"tcp": guard.GuardedConnection, "tls": guard.GuardedTLSConnection, "unix": guard.GuardedUnixConnection}
-_ASYNC = {
-    "tcp": guard.AsyncGuardedConnection,
-    "tls": guard.AsyncGuardedTLSConnection,
-    "unix": guard.AsyncGuardedUnixConnection,
-}
 #: How long a blocking command may block, in seconds; each step has connections of its own with a longer time-out.
 BLOCK_STEPS = (1, 2, 5, 10, 30)
-
-Client: TypeAlias = "redis.Redis | RedisCluster"
-AsyncClient: TypeAlias = "aredis.Redis | AsyncRedisCluster"
 
 _clients: dict[tuple[str, int], Client] = {}
 _by_loop: dict[asyncio.AbstractEventLoop, dict[tuple[str, int], AsyncClient]] = {}
@@ -57,7 +38,7 @@ def client(alias: str = "default", *, block: float = 0) -> Client:
         with _lock:
             found = _clients.get(slot)
             if found is None:
-                found = _clients[slot] = _build(_target(alias), slot[1])
+                found = _clients[slot] = build(_target(alias), slot[1])
     return found
 
 
@@ -67,9 +48,14 @@ async def aclient(alias: str = "default", *, block: float = 0) -> AsyncClient:
     mine = _of_running_loop()
     found = mine.get(slot)
     if found is None:
-        found = mine[slot] = _build_async(_target(alias), slot[1])
+        found = mine[slot] = build_async(_target(alias), slot[1])
         await found.initialize()
     return found
+
+
+def patience(alias: str) -> float:
+    """Return how many seconds a call of *alias* may wait for a connection when all are in use."""
+    return float(_target(alias).options["socket_connect_timeout"])
 
 
 async def adisconnect() -> None:
@@ -80,6 +66,8 @@ async def adisconnect() -> None:
         await mine.aclose()
         if not isinstance(mine, AsyncRedisCluster):
             await mine.connection_pool.disconnect()
+            if isinstance(mine.connection_pool, AsyncSentinelConnectionPool):
+                await mine.connection_pool.sentinel_manager.aclose()
 
 
 def reset(**_: Any) -> None:
@@ -153,42 +141,7 @@ def abandon(connection: Any) -> None:
 def _connections_of(dead: AsyncClient) -> list[Any]:
     if isinstance(dead, AsyncRedisCluster):
         return [connection for node in dead.get_nodes() for connection in node._connections]
-    pool = dead.connection_pool
-    return [*pool._available_connections, *pool._in_use_connections]
-
-
-def _options(where: Target, block: int) -> dict[str, Any]:
-    options = dict(where.options)
-    if block:
-        options["socket_timeout"] += block
-    return options
-
-
-def _build(where: Target, block: int) -> Client:
-    options = _options(where, block) | {"retry": Retry(NoBackoff(), 0), "command_packer": _PACKER}
-    connection_class = _SYNC[where.kind]
-    if not where.cluster:
-        pool = redis.ConnectionPool(connection_class, where.max_connections, **options)
-        return redis.Redis(connection_pool=pool)
-    host, port, _ = (options.pop(name) for name in ("host", "port", "db"))
-    nodes = [ClusterNode(*address) for address in where.cluster]  # type: ignore[no-untyped-call]
-    return RedisCluster(
-        url=f"redis://{host}:{port}",
-        startup_nodes=nodes,
-        connection_class=connection_class,
-        max_connections=where.max_connections,
-        **options,
-    )
-
-
-def _build_async(where: Target, block: int) -> AsyncClient:
-    options = _options(where, block) | {"retry": AsyncRetry(NoBackoff(), 0)}
-    if not where.cluster:
-        pool = aredis.ConnectionPool(_ASYNC[where.kind], where.max_connections, **options)
-        return aredis.Redis(connection_pool=pool)
-    for name in ("host", "port"):
-        options.pop(name)
-    nodes = [AsyncClusterNode(*address) for address in where.cluster]
-    return AsyncRedisCluster(
-        startup_nodes=nodes, max_connections=where.max_connections, ssl=where.kind == "tls", **options
-    )
+    pools = [dead.connection_pool]
+    if isinstance(dead.connection_pool, AsyncSentinelConnectionPool):
+        pools += [sentinel.connection_pool for sentinel in dead.connection_pool.sentinel_manager.sentinels]
+    return [one for pool in pools for one in (*pool._available_connections, *pool._in_use_connections)]

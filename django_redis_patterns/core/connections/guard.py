@@ -10,8 +10,17 @@ from typing import Any
 
 from redis import asyncio as aredis
 from redis import connection as sync
+from redis import sentinel
+from redis._parsers import Encoder
 from redis.asyncio import connection as asynchronous
+from redis.asyncio import sentinel as asentinel
 from redis.exceptions import ResponseError
+
+from .errors import mark_unsent
+from .options import HEALTH_CHECK_SECONDS
+
+# hiredis' packer crashes the process when a signal handler raises inside it; its parser does not.
+_PACKER = sync.PythonRespSerializer(6000, Encoder("utf-8", "strict", False).encode)  # type: ignore[no-untyped-call]
 
 # A connection interrupted before it has said who it is and which database it wants is as unfit as one with a
 # reply unread.
@@ -37,29 +46,36 @@ class _Counting:
         return self._owed != 0 or super().should_reconnect()  # type: ignore[misc]
 
 
-def _never_sent(error: BaseException) -> None:
-    error.never_sent = True  # type: ignore[attr-defined]
-
-
 class _Guard(_Counting):
-    def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
-        is_new = not self._sock  # type: ignore[attr-defined]
-        if is_new:
-            self._owed = _HALF_CONNECTED
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # A cluster's client does not pass these on.
+        given = {"command_packer": _PACKER, "health_check_interval": HEALTH_CHECK_SECONDS, **options}
+        super().__init__(*args, **given)
+
+    def connect(self) -> None:
+        if self._sock:  # type: ignore[attr-defined]
+            return
+        self._owed = _HALF_CONNECTED
         try:
-            super().connect_check_health(*args, **kwargs)  # type: ignore[misc]
+            super().connect()  # type: ignore[misc]
         except Exception as error:
-            _never_sent(error)
+            mark_unsent(error)
             raise
-        if is_new:
-            self._owed = 0
+        self._owed = 0
+
+    def check_health(self) -> None:
+        try:
+            super().check_health()  # type: ignore[misc]
+        except Exception as error:
+            mark_unsent(error)
+            raise
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         owed = self._take_packed()
         if not self._sock:  # type: ignore[attr-defined]
-            self.connect_check_health(check_health=False)
+            self.connect()
         if check_health:
-            self.check_health()  # type: ignore[attr-defined]
+            self.check_health()
         self._owed += owed
         super().send_packed_command(command, check_health=False)  # type: ignore[misc]
 
@@ -78,24 +94,30 @@ class _Guard(_Counting):
 
 
 class _AsyncGuard(_Counting):
-    async def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
-        is_new = not self.is_connected  # type: ignore[attr-defined]
-        if is_new:
-            self._owed = _HALF_CONNECTED
+    async def connect(self) -> None:
+        if self.is_connected:  # type: ignore[attr-defined]
+            return
+        self._owed = _HALF_CONNECTED
         try:
-            await super().connect_check_health(*args, **kwargs)  # type: ignore[misc]
+            await super().connect()  # type: ignore[misc]
         except Exception as error:
-            _never_sent(error)
+            mark_unsent(error)
             raise
-        if is_new:
-            self._owed = 0
+        self._owed = 0
+
+    async def check_health(self) -> None:
+        try:
+            await super().check_health()  # type: ignore[misc]
+        except Exception as error:
+            mark_unsent(error)
+            raise
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         owed = self._take_packed()
         if not self.is_connected:  # type: ignore[attr-defined]
-            await self.connect_check_health(check_health=False)
+            await self.connect()
         if check_health:
-            await self.check_health()  # type: ignore[attr-defined]
+            await self.check_health()
         self._owed += owed
         await super().send_packed_command(command, check_health=False)  # type: ignore[misc]
 
@@ -125,6 +147,14 @@ class GuardedUnixConnection(_Guard, sync.UnixDomainSocketConnection):
     """A Unix socket."""
 
 
+class GuardedSentinelConnection(_Guard, sentinel.SentinelManagedConnection):
+    """TCP to the primary that the sentinels name."""
+
+
+class GuardedSentinelTLSConnection(_Guard, sentinel.SentinelManagedSSLConnection):
+    """The same with TLS."""
+
+
 class AsyncGuardedConnection(_AsyncGuard, aredis.Connection):
     """TCP, for an event loop."""
 
@@ -135,3 +165,11 @@ class AsyncGuardedTLSConnection(_AsyncGuard, aredis.SSLConnection):
 
 class AsyncGuardedUnixConnection(_AsyncGuard, asynchronous.UnixDomainSocketConnection):
     """A Unix socket, for an event loop."""
+
+
+class AsyncGuardedSentinelConnection(_AsyncGuard, asentinel.SentinelManagedConnection):
+    """TCP to the primary that the sentinels name, for an event loop."""
+
+
+class AsyncGuardedSentinelTLSConnection(_AsyncGuard, asentinel.SentinelManagedSSLConnection):
+    """The same with TLS, for an event loop."""

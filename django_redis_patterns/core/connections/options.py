@@ -1,39 +1,54 @@
 """From an alias in the settings to the full set of redis-py options: nothing is left to a library default."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from django.conf import settings as django_settings
 from redis.connection import parse_url
 
 from django_redis_patterns.conf import Connection, settings
 from django_redis_patterns.exceptions import InvalidConfiguration
 
-Kind = Literal["tcp", "tls", "unix"]
+from .caches import borrowed
 
-REDIS_BACKENDS = (
-    "django_redis.cache.RedisCache",
-    "django.core.cache.backends.redis.RedisCache",
-    "django_redis_patterns.caching.RedisCache",
-)
+Kind = Literal["tcp", "tls", "unix"]
+Address = tuple[str, int]
+
 HEALTH_CHECK_SECONDS = 15
+#: Seconds from the start of a call within which it may try again.
+RETRY_WINDOW = 0.5
+#: The least seconds that one sentinel is given to answer.
+LEAST_FOR_SENTINEL = 0.1
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where one Redis is: the kind of socket, redis-py's connection options (they may hold a password), start nodes."""
+    """Where one Redis is: the kind of socket, redis-py's connection options (they may hold a password), start nodes.
+
+    On a cluster the options' host and port are those of the first start node. Behind sentinels they have neither.
+    """
 
     kind: Kind
     options: dict[str, Any] = field(repr=False)
     max_connections: int
-    cluster: tuple[tuple[str, int], ...] = ()
+    cluster: tuple[Address, ...] = ()
+    sentinels: tuple[Address, ...] = ()
+    service: str = ""
+    sentinel_options: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def place(self) -> tuple[Any, ...]:
         """Return what two targets share when they are one database."""
         o = self.options
-        return (o.get("path") or (o.get("host"), o.get("port")), o.get("db", 0))
+        where = (self.service, *sorted(self.sentinels)) if self.sentinels else (o.get("host"), o.get("port"))
+        return (o.get("path") or where, o.get("db", 0))
+
+    @property
+    def budget(self) -> float:
+        """The most seconds of a call whose server says nothing: to find it, to connect, to answer, to try again."""
+        connect, answer = self.options["socket_connect_timeout"], self.options["socket_timeout"]
+        asking = 2 * sum(self.sentinel_options.get("socket_timeout", 0.0) for _ in self.sentinels)
+        return float(connect + answer + asking + RETRY_WINDOW)
 
 
 def target(alias: str) -> Target:
@@ -48,48 +63,69 @@ def target(alias: str) -> Target:
 def resolve(alias: str, connection: Connection) -> Target:
     """Return where *connection* points."""
     if connection.cache is not None:
-        return _from_cache(alias, connection)
+        return resolve(alias, borrowed(alias, connection))
     if connection.cluster:
-        first, *_ = nodes = [_address(alias, url, connection) for url in connection.cluster]
-        hosts = tuple((node.options["host"], node.options["port"]) for node in nodes)
-        return replace(first, cluster=hosts)
-    return _address(alias, connection.url, connection)
+        return _cluster(alias, connection)
+    if connection.sentinels:
+        return _sentinel(alias, connection)
+    return Target(*_address(alias, connection.url, connection), connection.max_connections)
 
 
-def cache_target(alias: str) -> Target:
-    """Return where the Redis cache *alias* of Django's ``CACHES`` points."""
-    return _from_cache(alias, Connection(cache=alias))
+def _cluster(alias: str, connection: Connection) -> Target:
+    nodes = [_address(alias, url, connection) for url in connection.cluster]
+    for kind, options in nodes:
+        if kind == "unix" or options["db"]:
+            what = "a socket file" if kind == "unix" else f"database {options['db']}"
+            raise _invalid(alias, f"names {what}, and a cluster has none: write redis://host:port, and no DB")
+    kind, first = nodes[0]
+    places = tuple((options["host"], options["port"]) for _, options in nodes)
+    return Target(kind, first, connection.max_connections, cluster=places)
 
 
-def _from_cache(alias: str, connection: Connection) -> Target:
-    where = f"REDIS_PATTERNS CONNECTIONS[{alias!r}] = {{'CACHE': {connection.cache!r}}}"
-    cache = django_settings.CACHES.get(str(connection.cache))
-    if cache is None:
-        raise InvalidConfiguration(f"{where}, but CACHES has no {connection.cache!r}.")
-    if cache.get("BACKEND") not in REDIS_BACKENDS:
-        raise InvalidConfiguration(
-            f"{where} needs a Redis cache, and CACHES[{connection.cache!r}] is {cache.get('BACKEND')}. "
-            f'Write REDIS_PATTERNS = {{"CONNECTIONS": {{"{alias}": "redis://localhost:6379/0"}}}}.'
-        )
-    location = cache.get("LOCATION") or "redis://localhost:6379/0"
-    first = location[0] if isinstance(location, list | tuple) else location.split(",")[0]
-    given = {name.lower(): value for name, value in cache.get("OPTIONS", {}).items()}
-    borrowed = {k: given[k] for k in ("db", "username", "password") if given.get(k)}
-    return _address(alias, first, replace(connection, **borrowed))
+def _sentinel(alias: str, connection: Connection) -> Target:
+    kind, options = _address(alias, None, connection)
+    for name in ("host", "port"):
+        options.pop(name)
+    addresses = tuple(_host_port(alias, text) for text in connection.sentinels)
+    login = {"username": connection.sentinel_username, "password": connection.sentinel_password}
+    each = max(connection.connect_timeout / len(addresses), LEAST_FOR_SENTINEL)
+    tls = {"ssl": True, "ssl_ca_certs": connection.ca_file} if kind == "tls" else {}
+    asking = _always(connection) | {"socket_timeout": each, "socket_connect_timeout": each, "health_check_interval": 0}
+    return Target(
+        kind,
+        options,
+        connection.max_connections,
+        sentinels=addresses,
+        service=connection.service or "",
+        sentinel_options={**asking, **tls, **{k: v for k, v in login.items() if v}},
+    )
 
 
-def _address(alias: str, url: str | None, connection: Connection) -> Target:
+def _host_port(alias: str, text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or "/" in text:
+        raise _invalid(alias, f'has {text!r} among its SENTINELS: write "host:port", such as "sentinel1:26379"')
+    return host.strip("[]"), int(port)
+
+
+def _address(alias: str, url: str | None, connection: Connection) -> tuple[Kind, dict[str, Any]]:
     parts = _parse(alias, url) if url else {}
     tls = connection.tls or (url or "").startswith("rediss://")
     path = parts.pop("path", None) or connection.path
     parts.pop("connection_class", None)
     kind: Kind = "unix" if path else "tls" if tls else "tcp"
     place = {"path": path} if path else {"host": connection.host or "localhost", "port": connection.port}
-    tls_options = {"ssl_ca_certs": connection.ca_file} if kind == "tls" and connection.ca_file else {}
-    options = {**place, **_credentials(connection), "db": connection.db, **tls_options, **parts, **_always(connection)}
+    options = {
+        **place,
+        **_credentials(alias, connection),
+        "db": connection.db,
+        **(_trust(alias, connection) if kind == "tls" else {}),
+        **parts,
+        **_always(connection),
+    }
     if kind != "unix":
         options["socket_keepalive"] = True
-    return Target(kind, options, connection.max_connections)
+    return kind, options
 
 
 def _parse(alias: str, url: str) -> dict[str, Any]:
@@ -102,11 +138,22 @@ def _parse(alias: str, url: str) -> dict[str, Any]:
         ) from None
 
 
-def _credentials(connection: Connection) -> dict[str, Any]:
+def _credentials(alias: str, connection: Connection) -> dict[str, Any]:
     password = connection.password
     if connection.password_file:
-        password = Path(connection.password_file).read_text(encoding="utf-8").strip()
+        try:
+            password = Path(connection.password_file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise _invalid(alias, f"has a PASSWORD_FILE that cannot be read: {error}") from None
     return {k: v for k, v in (("username", connection.username), ("password", password)) if v}
+
+
+def _trust(alias: str, connection: Connection) -> dict[str, Any]:
+    if not connection.ca_file:
+        return {}
+    if not Path(connection.ca_file).is_file():
+        raise _invalid(alias, f"has a CA_FILE that is no file: {connection.ca_file!r}. Write the path of a PEM file")
+    return {"ssl_ca_certs": connection.ca_file}
 
 
 def _always(connection: Connection) -> dict[str, Any]:
@@ -121,3 +168,7 @@ def _always(connection: Connection) -> dict[str, Any]:
         "client_name": None,
         "driver_info": None,
     }
+
+
+def _invalid(alias: str, what: str) -> InvalidConfiguration:
+    return InvalidConfiguration(f"REDIS_PATTERNS CONNECTIONS[{alias!r}] {what}.")

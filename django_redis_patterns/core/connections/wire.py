@@ -1,130 +1,102 @@
 """The one choke point: every command of every room leaves here, is traced, and its errors get our names."""
 
+import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-import redis
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.cluster import RedisCluster
-from redis.exceptions import AskError, MovedError, TryAgainError
+from redis.exceptions import MaxConnectionsError
 
 from django_redis_patterns.core import trace
-from django_redis_patterns.exceptions import RedisDenied, RedisUnavailable
 
-from .clients import aclient, client
+from . import cluster
+from .breaker import breaker
+from .clients import aclient, client, on_reset, patience
+from .command import Command
+from .errors import DRIVER_ERRORS
+from .exchange import Turn, exchange
 
-_DENIED = (
-    redis.exceptions.AuthenticationError,
-    redis.exceptions.AuthorizationError,
-    redis.exceptions.NoPermissionError,
-)
-_AWAY = (
-    redis.exceptions.ConnectionError,
-    redis.exceptions.TimeoutError,
-    redis.exceptions.ReadOnlyError,
-    redis.exceptions.ClusterDownError,
-)
-# Only the redirections of a cluster are sent again; whatever may have run is not.
-_REDIRECTED = (MovedError, AskError, TryAgainError)
-
-
-@dataclass
-class Command:
-    """One command for the connection *alias*; ``block`` is how many seconds it may block, ``script`` its name."""
-
-    alias: str
-    args: tuple[Any, ...]
-    options: dict[str, Any] = field(default_factory=dict)
-    block: float = 0
-    script: str | None = None
+on_reset(breaker.cache_clear)
 
 
 def send(commands: Sequence[Command]) -> list[Any]:
-    """Send *commands*, all of one alias, in one trip (on a cluster: one per node). Errors stand in their places."""
+    """Send *commands*, all of one alias, in one trip (on a cluster: one per node). Errors stand in their places.
+
+    What may be sent again is, within the alias' time budget.
+    """
+    talk = exchange(commands, patience(commands[0].alias))
+    replies: Any = None
+    try:
+        while True:
+            turn = talk.send(replies)
+            if turn.pause:
+                time.sleep(turn.pause)
+            replies = _trip(turn)
+    except StopIteration as end:
+        return list(end.value)
+
+
+async def asend(commands: Sequence[Command]) -> list[Any]:
+    """The same on the running event loop."""
+    talk = exchange(commands, patience(commands[0].alias))
+    replies: Any = None
+    try:
+        while True:
+            turn = talk.send(replies)
+            if turn.pause:
+                await asyncio.sleep(turn.pause)
+            replies = await _atrip(turn)
+    except StopIteration as end:
+        return list(end.value)
+
+
+def _trip(turn: Turn) -> list[Any]:
     started = time.perf_counter()
+    commands = turn.commands
     first = commands[0]
     try:
         to: Any = client(first.alias, block=first.block)
+        if turn.renew and not isinstance(to, RedisCluster):
+            to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
             replies = [to.execute_command(*first.args, **first.options)]
         elif isinstance(to, RedisCluster):
-            replies = _cluster_round(to, commands)
+            replies = cluster.round_trip(to, commands)
         else:
             pipeline = to.pipeline(transaction=False)
             for command in commands:
                 pipeline.execute_command(*command.args, **command.options)
             replies = pipeline.execute(raise_on_error=False)
-    except redis.RedisError as error:
+    except DRIVER_ERRORS as error:
         replies = [error] * len(commands)
-    return _received(commands, replies, started)
+    return _told(commands, replies, started)
 
 
-async def asend(commands: Sequence[Command]) -> list[Any]:
-    """The same on the running event loop."""
+async def _atrip(turn: Turn) -> list[Any]:
     started = time.perf_counter()
+    commands = turn.commands
     first = commands[0]
     try:
         to: Any = await aclient(first.alias, block=first.block)
+        if turn.renew and not isinstance(to, AsyncRedisCluster):
+            await to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
             replies = [await to.execute_command(*first.args, **first.options)]
+        elif isinstance(to, AsyncRedisCluster):
+            replies = await cluster.around_trip(to, commands)
         else:
-            pipeline = to.pipeline() if isinstance(to, AsyncRedisCluster) else to.pipeline(transaction=False)
+            pipeline = to.pipeline(transaction=False)
             for command in commands:
                 pipeline.execute_command(*command.args, **command.options)
             replies = await pipeline.execute(raise_on_error=False)
-    except redis.RedisError as error:
+    except DRIVER_ERRORS as error:
         replies = [error] * len(commands)
-    return _received(commands, replies, started)
+    return _told(commands, replies, started)
 
 
-def _received(commands: Sequence[Command], replies: Sequence[Any], started: float) -> list[Any]:
-    trace.told(commands, replies, time.perf_counter() - started)
-    alias = commands[0].alias
-    return [named(reply, alias) if isinstance(reply, redis.RedisError) else reply for reply in replies]
-
-
-def named(error: redis.RedisError, alias: str) -> Exception:
-    """Return *error* under our name for it, if we have one."""
-    if isinstance(error, _DENIED):
-        return _because(RedisDenied(alias, error), error)
-    if isinstance(error, _AWAY):
-        ambiguous = not getattr(error, "never_sent", False)
-        return _because(RedisUnavailable(alias, error, ambiguous=ambiguous), error)
-    return error
-
-
-def _because(ours: Exception, error: Exception) -> Exception:
-    ours.__cause__ = error
-    return ours
-
-
-def _cluster_round(to: Any, commands: Sequence[Command]) -> list[Any]:
-    """One plain pipeline per node: redis-py's cluster pipeline would send a command again after a lost reply."""
-    nodes: dict[str, tuple[Any, list[int]]] = {}
-    for i, command in enumerate(commands):
-        node = to.nodes_manager.get_node_from_slot(to.determine_slot(*command.args))
-        nodes.setdefault(node.name, (node, []))[1].append(i)
-    replies: list[Any] = [None] * len(commands)
-    for node, mine in nodes.values():
-        for i, reply in zip(mine, _node_round(to, node, [commands[i] for i in mine]), strict=True):
-            replies[i] = _redirected(to, commands[i]) if isinstance(reply, _REDIRECTED) else reply
+def _told(commands: Sequence[Command], replies: list[Any], started: float) -> list[Any]:
+    if not isinstance(replies[0], MaxConnectionsError):  # then nothing travelled
+        trace.told(commands, replies, time.perf_counter() - started)
     return replies
-
-
-def _node_round(to: Any, node: Any, commands: Sequence[Command]) -> Sequence[Any]:
-    pipeline = to.get_redis_connection(node).pipeline(transaction=False)
-    for command in commands:
-        pipeline.execute_command(*command.args, **command.options)
-    try:
-        return list(pipeline.execute(raise_on_error=False))
-    except redis.RedisError as error:
-        return [error] * len(commands)
-
-
-def _redirected(to: Any, command: Command) -> Any:
-    try:
-        return to.execute_command(*command.args, **command.options)
-    except redis.RedisError as error:
-        return error

@@ -108,7 +108,7 @@ class AsyncSubscriber:
                 await asyncio.sleep(self._channels.failed(error))  # noqa: TID251  this is no operation
 
     async def _serve(self, attempt: int) -> None:
-        connection = aconnection(self._alias, attempt)
+        connection = await aconnection(self._alias, attempt)
         try:
             await connection.connect()
             self._writer = connection._writer

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import redis
 
 from django_redis_patterns.core import trace
-from django_redis_patterns.core.connections.wire import named
+from django_redis_patterns.core.connections.errors import named
 from django_redis_patterns.exceptions import RedisDenied, RedisUnavailable
 
 from .link import Backoff

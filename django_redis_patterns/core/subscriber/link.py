@@ -5,16 +5,21 @@ from typing import Any
 
 from redis import asyncio as aredis
 from redis import connection as sync
+from redis import sentinel
 from redis.asyncio import connection as asynchronous
+from redis.asyncio import sentinel as asentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from django_redis_patterns.core.connections.options import target
+from django_redis_patterns.core.connections.clients import aclient, client
+from django_redis_patterns.core.connections.options import Target, target
 
 # Not guarded: a subscriber gets replies that it did not ask for.
 _SYNC = {"tcp": sync.Connection, "tls": sync.SSLConnection, "unix": sync.UnixDomainSocketConnection}
 _ASYNC = {"tcp": aredis.Connection, "tls": aredis.SSLConnection, "unix": asynchronous.UnixDomainSocketConnection}
+_SENTINEL = {"tcp": sentinel.SentinelManagedConnection, "tls": sentinel.SentinelManagedSSLConnection}
+_ASYNC_SENTINEL = {"tcp": asentinel.SentinelManagedConnection, "tls": asentinel.SentinelManagedSSLConnection}
 #: Bytes read at once.
 READ_SIZE = 64 * 1024
 
@@ -38,20 +43,28 @@ class Backoff:
 
 
 def connection(alias: str, attempt: int) -> Any:
-    """Return redis-py's connection for a thread, still to be connected. On a cluster, attempts go from node to node."""
-    kind, options = _options(alias, attempt)
-    return _SYNC[kind](retry=Retry(NoBackoff(), 0), **options)
+    """Return redis-py's connection for a thread, still to be connected.
 
-
-def aconnection(alias: str, attempt: int) -> Any:
-    """Return the same for an event loop."""
-    kind, options = _options(alias, attempt)
-    return _ASYNC[kind](retry=AsyncRetry(NoBackoff(), 0), **options)
-
-
-def _options(alias: str, attempt: int) -> tuple[str, dict[str, Any]]:
+    On a cluster, attempts go from node to node; behind sentinels each asks for the primary, as the client's pool does.
+    """
     where = target(alias)  # each time: a password file may have changed
+    options = _options(where, attempt) | {"retry": Retry(NoBackoff(), 0)}
+    if where.sentinels:
+        return _SENTINEL[where.kind](connection_pool=client(alias).connection_pool, **options)  # type: ignore
+    return _SYNC[where.kind](**options)
+
+
+async def aconnection(alias: str, attempt: int) -> Any:
+    """Return the same for the running event loop."""
+    where = target(alias)
+    options = _options(where, attempt) | {"retry": AsyncRetry(NoBackoff(), 0)}
+    if where.sentinels:
+        return _ASYNC_SENTINEL[where.kind](connection_pool=(await aclient(alias)).connection_pool, **options)  # type: ignore
+    return _ASYNC[where.kind](**options)
+
+
+def _options(where: Target, attempt: int) -> dict[str, Any]:
     options = where.options | {"db": 0, "health_check_interval": 0}  # channels belong to no database
     if where.cluster:
         options["host"], options["port"] = where.cluster[attempt % len(where.cluster)]
-    return where.kind, options
+    return options

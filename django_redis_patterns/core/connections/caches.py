@@ -1,0 +1,55 @@
+"""What Django's ``CACHES`` say about a Redis: address and credentials of an alias, in our words."""
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+
+from django_redis_patterns.conf import Connection
+from django_redis_patterns.exceptions import InvalidConfiguration
+
+BACKENDS = (
+    "django_redis.cache.RedisCache",
+    "django.core.cache.backends.redis.RedisCache",
+    "django_redis_patterns.caching.RedisCache",
+)
+
+
+def borrowed(alias: str, connection: Connection) -> Connection:
+    """Return *connection*, which names a cache, with the address and the credentials of that cache.
+
+    Its sentinels too. Raises `InvalidConfiguration` for a cache that is not there, or not in Redis.
+    """
+    where = f"REDIS_PATTERNS CONNECTIONS[{alias!r}] = {{'CACHE': {connection.cache!r}}}"
+    cache = django_settings.CACHES.get(str(connection.cache))
+    if cache is None:
+        raise InvalidConfiguration(f"{where}, but CACHES has no {connection.cache!r}.")
+    if cache.get("BACKEND") not in BACKENDS:
+        raise InvalidConfiguration(
+            f"{where} needs a Redis cache, and CACHES[{connection.cache!r}] is {cache.get('BACKEND')}. "
+            f'Write REDIS_PATTERNS = {{"CONNECTIONS": {{"{alias}": "redis://localhost:6379/0"}}}}.'
+        )
+    location = cache.get("LOCATION") or "redis://localhost:6379/0"
+    first = location[0] if isinstance(location, list | tuple) else location.split(",")[0]
+    given = {name.lower(): value for name, value in cache.get("OPTIONS", {}).items()}
+    login = {k: given[k] for k in ("db", "username", "password") if given.get(k)}
+    place = _behind_sentinels(first, given) if given.get("sentinels") else {"url": first}
+    return replace(connection, cache=None, **place, **login)
+
+
+def _behind_sentinels(url: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what django-redis would make of *url*, whose host is the service."""
+    parts = urlsplit(url)
+    of_sentinels = given.get("sentinel_kwargs") or {}
+    said = {
+        "sentinels": tuple(f"{host}:{port}" for host, port in given["sentinels"]),
+        "service": parts.hostname,
+        "db": int(parts.path.strip("/") or 0),
+        "username": parts.username,
+        "password": parts.password,
+        "tls": parts.scheme == "rediss",
+        "sentinel_username": of_sentinels.get("username"),
+        "sentinel_password": of_sentinels.get("password"),
+    }
+    return {name: value for name, value in said.items() if value}
