@@ -2,5 +2,6 @@
 
 servers     finds a Redis or Valkey server and runs it, leaving nothing behind
 cluster     a Redis Cluster out of such servers
+proxy       a network that fails on demand: latency, black hole, resets, cut replies
 fixtures    pytest: ``from django_redis_patterns.testing.fixtures import *`` in a conftest
 """
