@@ -7,7 +7,8 @@ face
     runs an operation in each of its ways: ``face(board.top, 10)``.
 
 no_leaked_keys
-    fails a test that leaves a key without a TTL, unless ``@pytest.mark.permanent_keys("shop:boards:*")`` declares it.
+    fails a test that leaves a key without a TTL on the default connection, unless
+    ``@pytest.mark.permanent_keys("shop:boards:*")`` declares it.
 """
 
 import asyncio
@@ -17,9 +18,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, cast
 
 import pytest
-import redis
 
-from django_redis_patterns.core.connections import adisconnect
+from django_redis_patterns.core.connections import adisconnect, client
 from django_redis_patterns.core.operations import batch
 from django_redis_patterns.testing.servers import RedisServer
 
@@ -69,11 +69,11 @@ def face(request: pytest.FixtureRequest) -> Iterator[Face]:
 
 
 @pytest.fixture
-def no_leaked_keys(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[None]:
+def no_leaked_keys(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     permanent = [pattern for marker in request.node.iter_markers("permanent_keys") for pattern in marker.args]
-    with redis.Redis.from_url(redis_server.url, protocol=2, decode_responses=True) as client:
-        forever = [key for key in client.scan_iter(count=1000) if client.ttl(key) == -1]
+    redis = client()
+    forever = [key.decode() for key in redis.scan_iter(count=1000) if redis.ttl(key) == -1]
     leaked = [key for key in forever if not any(fnmatchcase(key, pattern) for pattern in permanent)]
     if leaked:
         pytest.fail(f"Keys without a TTL were left behind: {', '.join(sorted(leaked))}")

@@ -10,7 +10,7 @@ from django.test import override_settings
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.commit import after_commit, after_commit_of, after_commit_together
 from django_redis_patterns.testing.servers import RedisServer, free_port
-from tests.core.examples import Shelf
+from tests.core.examples import BUMP, Shelf
 
 pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.django_db(transaction=True)]
 shelf = Shelf()
@@ -22,11 +22,12 @@ class Undo(Exception):
 
 @pytest.fixture
 def bumps(bare_redis: redis.Redis) -> Callable[[], dict[str, int]]:
-    return lambda: {name: int(bare_redis.get(name) or 0) for name in map(str, bare_redis.keys())}
+    return lambda: {name: int(bare_redis.get(name) or 0) for name in bare_redis.scan_iter()}
 
 
 @pytest.fixture
-def known_script() -> None:
+def known_script(bare_redis: redis.Redis) -> None:
+    bare_redis.script_load(BUMP.text)  # on a cluster, to every node
     shelf.bump("warm-up", 0)
 
 

@@ -109,7 +109,7 @@ def _explicit(kwargs: dict[str, Any]) -> None:
     assert kwargs["decode_responses"] is False
 
 
-def test_options_are_explicit() -> None:
+def test_options_are_explicit(one_node: None) -> None:
     """No library default decides about protocol, time-outs, retries or pool size."""
     pool = client().connection_pool  # type: ignore[union-attr]
     _explicit(pool.connection_kwargs)
@@ -145,7 +145,7 @@ def test_options_are_explicit_on_a_cluster() -> None:
         asyncio.run(main())
 
 
-def test_blocking_commands_have_connections_apart() -> None:
+def test_blocking_commands_have_connections_apart(one_node: None) -> None:
     """A blocking command never keeps others waiting for its connection, and its time-out is longer than its wait."""
     assert client(block=3) is not client()
     assert client(block=3) is client(block=5)
@@ -285,7 +285,8 @@ def _in_child(work: Callable[[], Any]) -> Callable[[], Any]:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 def test_fork(bare_redis: redis.Redis) -> None:
     """Parent and child use a client at the same time, and each gets its own replies."""
-    bare_redis.mset({"parent": "p", "child": "c"})
+    for name in ("parent", "child"):
+        bare_redis.set(name, name[0])
     assert shelf.get("parent") == "p"  # the parent is connected when it forks
     child = _in_child(lambda: [shelf.get("child") for _ in range(300)])
     assert {shelf.get("parent") for _ in range(300)} == {"p"}
@@ -295,7 +296,8 @@ def test_fork(bare_redis: redis.Redis) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 def test_fork_with_an_event_loop(bare_redis: redis.Redis) -> None:
     """A child that was forked from a program with a loop leaves the parent's loop alone."""
-    bare_redis.mset({"parent": "p", "child": "c"})
+    for name in ("parent", "child"):
+        bare_redis.set(name, name[0])
     with asyncio.Runner() as runner:
         assert runner.run(shelf.aget("parent")) == "p"
         child = _in_child(lambda: shelf.get("child"))

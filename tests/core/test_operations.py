@@ -139,7 +139,8 @@ def test_a_batch_is_one_trip_per_alias(two_aliases: None) -> None:
 
 def test_an_async_batch_is_one_trip(bare_redis: redis.Redis) -> None:
     """`async with batch()` sends what `with batch()` does."""
-    bare_redis.mset({"a": "1", "b": "2"})
+    bare_redis.set("a", "1")
+    bare_redis.set("b", "2")
 
     async def main() -> tuple[str, str]:
         async with batch() as b:
@@ -158,7 +159,7 @@ def test_one_body_on_two_connections(two_aliases: None, face: Face) -> None:
     assert face(both_sides, "a") == [b"here", b"there"]
 
 
-def test_script_after_script_flush(face: Face, bare_redis: redis.Redis) -> None:
+def test_script_after_script_flush(one_node: None, face: Face, bare_redis: redis.Redis) -> None:
     """A server that has lost its scripts is sent the text again, in a batch too."""
     for expected in (2, 4):
         bare_redis.script_flush()
@@ -265,7 +266,8 @@ def test_a_foreign_await_is_refused(face: Face) -> None:
 
 def test_nested_gather_is_one_trip(face: Face, bare_redis: redis.Redis) -> None:
     """Bodies gathered inside gathered bodies share one pipeline, and results keep their order."""
-    bare_redis.mset({name: name.upper() for name in "abcd"})
+    for name in "abcd":
+        bare_redis.set(name, name.upper())
     with trace.record() as log:
         assert face(shelf.several, "a", "b", "c", "d") == [["A", "B"], ["C", "D"]]
     assert log.trips == 1
@@ -312,7 +314,7 @@ def test_faces_look_like_functions() -> None:
     assert not inspect.iscoroutinefunction(Shelf.get)
 
 
-def test_a_function_starts_on_the_default_connection(face: Face) -> None:
+def test_a_function_starts_on_the_default_connection(one_node: None, face: Face) -> None:
     """A plain function is an operation too."""
     assert face(echo, "hello") == "hello"
 

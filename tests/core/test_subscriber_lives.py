@@ -179,10 +179,10 @@ def test_a_forked_child_starts_with_none(desk: Desk, admin: redis.Redis, server:
 
 
 LOOPS = """
-import asyncio, gc, os
+import asyncio, gc, json, os
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 from django.conf import settings
-settings.REDIS_PATTERNS["CONNECTIONS"]["default"]["URL"] = os.environ["TEST_REDIS_URL"]
+settings.REDIS_PATTERNS["CONNECTIONS"]["default"] = json.loads(os.environ["TEST_REDIS_CONNECTION"])
 from django_redis_patterns.core.subscriber import asubscriber
 
 class Ear:

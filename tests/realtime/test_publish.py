@@ -42,7 +42,7 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> type[Topic]:
 
 
 @pytest.fixture
-def heard(bare_redis: redis.Redis) -> Iterator[Heard]:
+def heard(one_node: None, bare_redis: redis.Redis) -> Iterator[Heard]:
     """Returns the frames that were published since it was last asked."""
     with bare_redis.pubsub() as pubsub:
         pubsub.psubscribe(channel_of("*").replace("%2A", "*"))

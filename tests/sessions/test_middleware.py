@@ -345,7 +345,7 @@ def test_a_session_until_the_browser_closes_has_no_age(settings) -> None:
 
 
 @pytest.mark.django_db
-def test_login_and_logout_through_django(user: User) -> None:
+def test_login_and_logout_through_django(one_node: None, user: User) -> None:
     """Django's own login lists the session under the user with a new id, and its logout ends it."""
     ada = User.objects.create_user("ada", password="secret")
     client = visitor(None)

@@ -13,6 +13,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.management import call_command
 
 from django_redis_patterns.core import trace
+from django_redis_patterns.core.connections import client
 from django_redis_patterns.sessions import SessionStore, for_user
 from django_redis_patterns.sessions.fields import Fields
 from django_redis_patterns.sessions.handle import Handle
@@ -148,12 +149,7 @@ def test_an_undecodable_field_is_absent_and_counted(bare_redis: redis.Redis, jun
     assert trace.counters()["sessions.undecodable"] > before
     mine["good"] = 2
     mine.save()
-    with redis.Redis(connection_pool=redis.ConnectionPool(**raw(bare_redis))) as client:
-        assert client.hget(key_of(session), ".bad") == junk
-
-
-def raw(client: redis.Redis) -> dict[str, object]:
-    return client.connection_pool.connection_kwargs | {"decode_responses": False}
+    assert client().hget(key_of(session), ".bad") == junk
 
 
 @pytest.mark.parametrize("header", [b"", b"1", b"2" + b"1" * 12, b"1" * 12, b"1" * 14, b"\xff"])

@@ -65,15 +65,10 @@ def test_a_declared_key_may_stay(bare_redis):
 def test_a_leaked_key_fails_its_test(pytester, redis_server, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makeconftest(f"""
-        import pytest
+        from django.conf import settings
         from django_redis_patterns.testing.fixtures import *
 
-        class Server:
-            url = {redis_server.url!r}
-
-        @pytest.fixture(scope="session")
-        def redis_server():
-            return Server()
+        settings.configure(REDIS_PATTERNS={{"CONNECTIONS": {{"default": {redis_server.url!r}}}}})
     """)
     pytester.makepyfile(f"""
         import redis

@@ -123,6 +123,8 @@ def _purge() -> None:
         for dead in _by_loop.pop(loop, {}).values():
             for connection in _connections_of(dead):
                 abandon(connection)
+            if isinstance(dead, AsyncRedisCluster):
+                dead._initialize = True  # else it complains, when it goes, that nobody closed it
 
 
 def abandon(connection: Any) -> None:
@@ -140,7 +142,8 @@ def abandon(connection: Any) -> None:
 
 def _connections_of(dead: AsyncClient) -> list[Any]:
     if isinstance(dead, AsyncRedisCluster):
-        return [connection for node in dead.get_nodes() for connection in node._connections]
+        nodes = [*dead.get_nodes(), *dead.nodes_manager.startup_nodes.values()]
+        return [connection for node in nodes for connection in node._connections]
     pools = [dead.connection_pool]
     if isinstance(dead.connection_pool, AsyncSentinelConnectionPool):
         pools += [sentinel.connection_pool for sentinel in dead.connection_pool.sentinel_manager.sentinels]

@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 from redis.asyncio.cluster import PipelineCommand
-from redis.exceptions import AskError, MaxConnectionsError, MovedError, TryAgainError
+from redis.exceptions import AskError, MaxConnectionsError, MovedError, RedisClusterException, TryAgainError
 
 from .command import Command
 from .errors import DRIVER_ERRORS
@@ -27,13 +27,21 @@ def round_trip(to: Any, commands: Sequence[Command]) -> list[Any]:
     """Send *commands* to their nodes, one node after the other; errors stand in their places."""
     shares: Shares = {}
     for place, command in enumerate(commands):
-        node = to.nodes_manager.get_node_from_slot(to.determine_slot(*command.args))
+        node = _node(to, command)
         shares.setdefault(node.name, (node, []))[1].append(place)
     replies: list[Any] = [None] * len(commands)
     for node, places in shares.values():
         for place, reply in zip(places, _ask(to, node, [commands[place] for place in places]), strict=True):
             replies[place] = _follow(to, commands[place]) if isinstance(reply, _REDIRECTED) else reply
     return replies
+
+
+def _node(to: Any, command: Command) -> Any:
+    try:
+        slot = to.determine_slot(*command.args)
+    except RedisClusterException:  # no key: any node will do; keys of several slots: any node will say so
+        return to.get_default_node()
+    return to.nodes_manager.get_node_from_slot(slot)
 
 
 def _ask(to: Any, node: Any, commands: Sequence[Command]) -> list[Any]:
@@ -65,7 +73,7 @@ async def around_trip(to: Any, commands: Sequence[Command]) -> list[Any]:
     await to.initialize()
     shares: Shares = {}
     for place, command in enumerate(commands):
-        node = to.nodes_manager.get_node_from_slot(await to._determine_slot(*command.args))
+        node = await _anode(to, command)
         shares.setdefault(node.name, (node, []))[1].append(place)
     replies: list[Any] = [None] * len(commands)
 
@@ -75,6 +83,14 @@ async def around_trip(to: Any, commands: Sequence[Command]) -> list[Any]:
 
     await asyncio.gather(*(take(node, places) for node, places in shares.values()))
     return replies
+
+
+async def _anode(to: Any, command: Command) -> Any:
+    try:
+        slot = await to._determine_slot(*command.args)
+    except RedisClusterException:
+        return to.get_default_node()
+    return to.nodes_manager.get_node_from_slot(slot)
 
 
 async def _aask(to: Any, node: Any, commands: Sequence[Command]) -> list[Any]:
