@@ -87,13 +87,16 @@ class Board:
     def window(self, name: str, *, at: datetime | None = None) -> Self:
         """Return this board seen through another window: the present one, or the one that holds the moment *at*.
 
-        A window of another time is read only. Raises ValueError for a window that this board does not have, and for
-        one that it has forgotten.
+        A window of another time is read only. Raises ValueError for a window that this board does not have, for one
+        that it has forgotten, and at the ends of the calendar.
         """
         _known("window", name, self.windows)
         view = copy(self)
         view.shown, view.at = name, None if at is None else windows.aware(at)
-        expires = view.shown_window().expires_ms
+        try:
+            expires = view.shown_window().expires_ms
+        except OverflowError as error:
+            raise ValueError(f"{at} is too near to an end of the calendar.") from error
         if expires and expires <= windows.now().timestamp() * 1000:
             raise ValueError(f"Board {self.name!r} keeps {self.keep} past windows; the {name} of {at} is older.")
         return view

@@ -2,7 +2,7 @@
 
 redis_patterns.E501  score= is missing or names no column
 redis_patterns.E502  score= is not a number
-redis_patterns.E503  member= names no column
+redis_patterns.E503  member= names no column, or is missing where a key has several
 redis_patterns.E504  at= names no DateTimeField
 redis_patterns.E505  windows other than "all" without at=
 redis_patterns.E506  tiebreak="first" without at=
@@ -79,6 +79,9 @@ def _problems(model: type[models.Model], said: Declaration) -> Iterator[tuple[st
         yield f"score={said.score!r} is a {type(score).__name__}.", "Scores are numbers.", "redis_patterns.E502"
     if said.member is not None and _column(model, said.member) is None:
         yield f"member={said.member!r} is not a column.", _close(model, said.member), "redis_patterns.E503"
+    if said.member is None and len(model._meta.pk_fields) > 1:
+        hint = "Name a column: a row whose key has several cannot be a member."
+        yield "member= is missing.", hint, "redis_patterns.E503"
     if said.at is not None and not isinstance(at, models.DateTimeField):
         hint = f"It is a {type(at).__name__}." if at else _close(model, said.at)
         yield f"at={said.at!r} is not a DateTimeField.", hint, "redis_patterns.E504"

@@ -138,12 +138,12 @@ def _quietly(receiver: Callable[..., None]) -> Callable[..., None]:
 
 
 @_quietly
-def _before_save(*, sender: Model, instance: models.Model, using: str, update_fields: Any, **_: Any) -> None:
+def _before_save(*, sender: Model, instance: models.Model, using: str, update_fields: Any, raw: bool, **_: Any) -> None:
     """Remember whose row this was, if the save may give it to somebody else."""
     instance._state.leaderboards_before = {  # type: ignore[attr-defined]
         board.name: board.whose.before(using, instance)
         for board in _boards(sender)
-        if board.whose.may_change(instance, update_fields)
+        if board.whose.may_change(instance, update_fields, raw)
     }
 
 
@@ -205,6 +205,6 @@ def creating(model: Model, objects: list[Any], using: str) -> Iterator[None]:
         yield
         with _unharmed(model, using):
             for board in _boards(model):
-                board.follow(using, board.whose.of(using, [one for one in objects if one.pk is not None]))
+                board.follow(using, board.whose.of(using, objects))
             for board, key in last.items():
                 board.follow(using, board.whose.since(using, key))

@@ -46,8 +46,9 @@ async def filled(
     board: Haunted,
     read: Callable[[int], Awaitable[list[Ranked]]],
     page: Callable[[list[Ranked]], list[Ranked]],
+    member: str = "",
 ) -> list[Entry]:
-    """Return the entries of a *page* of what ``read(how many more)`` returns.
+    """Return the entries of a *page* of what ``read(how many more)`` returns; none around a *member* who is gone.
 
     What cannot be removed is only skipped; then the ranks still count it.
     """
@@ -60,6 +61,8 @@ async def filled(
             shown = [row for row in whole if row[1] in found]
         else:
             shown = page([row for row in rows if row[1] in found])
+        if member in gone:
+            return []
         if not gone or len(shown) == len(whole):
             break
     return [Entry(rank, score, found[text]) for rank, text, score in shown]

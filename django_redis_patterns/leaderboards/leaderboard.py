@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import islice
 from typing import Any, TypeAlias, cast
 
 from django.db.models import Model, QuerySet
@@ -107,9 +108,10 @@ class Leaderboard(Board):
 
         Takes at most 1000. A queryset is read by this call.
         """
-        given = await io.call(list, members) if isinstance(members, QuerySet) else list(members)
-        if len(given) > MOST_AMONG:
-            raise ValueError(f"among() ranks at most {MOST_AMONG} members, not {len(given)}.")
+        most = MOST_AMONG + 1
+        given = await io.call(list, members[:most]) if isinstance(members, QuerySet) else list(islice(members, most))
+        if len(given) == most:
+            raise ValueError(f"among() ranks at most {MOST_AMONG} members: take those who matter, or a slice.")
         by_text = {self.members.text(member): member for member in given}
         rows = await self._scores(io, list(by_text))
         known = {text: member for text, member in by_text.items() if isinstance(member, Model)}
@@ -150,7 +152,7 @@ class Leaderboard(Board):
             here = next((i for i, (_, text, _) in enumerate(rows) if text == member), -start)
             return rows[max(here + start, 0) : here + stop + 1]
 
-        return await filled(io, self, read, page)
+        return await filled(io, self, read, page, member)
 
     async def _rows(self, io: IO, start: int, stop: int, member: str) -> list[Ranked]:
         if start == 0 and not member:

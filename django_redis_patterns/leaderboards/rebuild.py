@@ -70,14 +70,13 @@ class _Rebuild:
         return chunk(self.board, self.rows, self.windows, after, max(1, PLACES // len(self.windows)))
 
     async def _load(self, facts: Facts) -> None:
-        """Store *facts*, and see to it that this rebuild is still the one, and that tickets last as long as it."""
+        """Store *facts*, and see to it that this rebuild is still the one, and that what it needs lasts as long."""
         redis: Any = self.io.redis
         key, tickets = self.board.key("rebuild"), layout.tickets_key(self.board.name)
         running, *_ = await self.io.gather(
             redis.get(key),
-            redis.pexpire(key, TICKETS_KEPT_MS),
-            redis.pexpire(tickets, TICKETS_KEPT_MS),
             *(command for number in range(len(self.windows)) for command in self._commands(number, facts)),
+            *(redis.pexpire(kept, TICKETS_KEPT_MS) for kept in (key, tickets, *self.made)),
         )
         if running is None or running.decode() != self.running:
             raise RebuildOvertaken(self.board.name)
@@ -94,8 +93,6 @@ class _Rebuild:
             yield redis.zadd(new.distinct, {f"{score:.17g}": score for _, _, score in rows})
         if self.board.tiebreak:
             yield redis.hset(new.stamps, mapping={text: stamp[:-1] for text, stamp, _ in rows})
-        for key in new:
-            yield redis.pexpire(key, TICKETS_KEPT_MS)
         self.made.update(new)
 
     def _scored(self, number: int, facts: Facts) -> Iterable[tuple[str, str, float]]:

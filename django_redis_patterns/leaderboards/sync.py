@@ -16,6 +16,7 @@ from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import InexactScore
 from django_redis_patterns.signals import rank_changed
 
+from .board import MOST_PUTS
 from .entries import Change, Put
 from .scores import Score, exact
 from .truth import Fact, Rows
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from .followed import FollowedBoard
 
 logger = logging.getLogger("django_redis_patterns.leaderboards")
-
-PUTS = 500
 
 T = TypeVar("T")
 Facts = dict[tuple[int, str], Fact]
@@ -106,7 +105,7 @@ def score_of(board: "FollowedBoard", member: str, fact: Fact) -> Score | None:
 
 def per_chunk(windows: list[Window]) -> int:
     """Return of how many members a write takes all windows."""
-    return max(1, PUTS // len(windows))
+    return max(1, MOST_PUTS // len(windows))
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -29,11 +29,14 @@ class Whose:
         field = self.truth.field
         return not self.is_row and not {field.name, field.attname}.isdisjoint(names)
 
-    def may_change(self, instance: models.Model, update_fields: Iterable[str] | None) -> bool:
-        """Return whether saving *instance* may concern another member than the one that it has in memory."""
+    def may_change(self, instance: models.Model, update_fields: Iterable[str] | None, raw: bool) -> bool:
+        """Return whether saving *instance* may concern another member than the one that it has in memory.
+
+        A row of a fixture (*raw*) may be there already, though it looks new.
+        """
         if instance.pk is None or self.is_row:
             return False
-        is_new = instance._state.adding and instance._meta.pk.has_default()
+        is_new = instance._state.adding and instance._meta.pk.has_default() and not raw
         return not is_new and self.cares_for(update_fields)
 
     def before(self, using: str, instance: models.Model) -> set[str]:

@@ -68,12 +68,15 @@ def kept_at(names: Iterable[str], moment: datetime, tz: tzinfo, keep: int = 1) -
     """Return every window that Redis may hold at *moment*: of each name the *keep* past ones, this and the next."""
     kept: list[Window] = []
     for name in names:
-        window = window_at(name, moment, tz, keep)
-        past = [window]
-        for _ in range(keep if window.start else 0):
-            past.append(previous(past[-1], tz, keep))
-        kept += past[::-1]
-        kept += [following(window, tz, keep)] if window.end else []
+        line = [window_at(name, moment, tz, keep=0)]
+        if name != ALL:
+            for _ in range(keep):
+                line.insert(0, previous(line[0], tz, keep=0))
+            for _ in range(keep + 1):
+                line.append(following(line[-1], tz, keep=0))
+            ends = [window.expires_ms for window in line[keep:]]
+            line = [window._replace(expires_ms=ms) for window, ms in zip(line, ends, strict=False)]
+        kept += line
     return kept
 
 

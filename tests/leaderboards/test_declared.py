@@ -73,6 +73,25 @@ def test_a_declaration_that_can_be_followed_is_none(options: dict[str, Any]) -> 
 
 
 @isolate_apps("tests.boards")
+def test_a_row_whose_key_has_several_columns_is_no_member() -> None:
+    """A column of it may be."""
+
+    class Cell(models.Model):
+        pk = models.CompositePrimaryKey("row", "column")
+        row = models.IntegerField(db_index=True)
+        column = models.IntegerField()
+        of_cell = LeaderboardManager(score="column")
+        of_row = LeaderboardManager(score="column", member="row")
+
+        class Meta:
+            app_label = "boards"
+
+    found = [(problem.id, problem.msg) for problem in Cell.check() if "redis_patterns" in (problem.id or "")]
+    assert found == [("redis_patterns.E503", "of_cell: member= is missing.")]
+    assert Cell.of_row.board
+
+
+@isolate_apps("tests.boards")
 def test_a_member_without_an_index_is_a_warning() -> None:
     """Any index that begins with it will do."""
 

@@ -30,6 +30,7 @@ from tests.boards.models import (
     Step,
     Vote,
 )
+from tests.leaderboards.shown import scores
 
 pytestmark = [pytest.mark.permanent_keys("redis_patterns:boards:*"), pytest.mark.django_db(transaction=True)]
 
@@ -76,10 +77,6 @@ def test_a_board_of_the_database_is_not_written_by_hand() -> None:
     for write in (Player.leaderboard.board.add, Player.leaderboard.board.increment):
         with pytest.raises(TypeError, match="save a Player instead"):
             write("ann", 1)
-
-
-def scores(board: Any) -> dict[Any, Any]:
-    return {entry.obj: entry.score for entry in board.top(100)}
 
 
 def test_the_best_counts_once_in_each_window(players: list[Player]) -> None:

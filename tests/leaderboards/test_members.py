@@ -228,6 +228,20 @@ def test_a_row_that_only_this_transaction_misses_is_skipped_and_stays(board: Lea
     assert board.rank(players[0]) == 1
 
 
+def test_nothing_is_around_who_is_gone_in_this_transaction(board: Leaderboard) -> None:
+    """Not the neighbours of somebody else; and it is found out at once."""
+    players = users(12)
+    for place, user in enumerate(players):
+        board.add(user, -place)
+    gone = User(pk=players[9].pk)
+    with transaction.atomic():
+        players[9].delete()
+        with trace.record() as log:
+            assert board.around(gone, 1) == []
+    assert log.trips == 1
+    assert board.rank(gone) == 10
+
+
 def test_a_transaction_by_hand_is_one_too(board: Leaderboard) -> None:
     """What it misses is only skipped."""
     gone, here = users(2)
@@ -284,6 +298,18 @@ def test_among_takes_a_queryset_and_loads_nothing_twice(face: Face, board: Leade
     assert [(e.rank, e.obj) for e in found] == [(1, players[2]), (2, players[0])]
     if face.way != "async":
         assert len(queries) == 1
+
+
+def test_among_reads_no_more_of_a_queryset_than_it_takes(face: Face, board: Leaderboard) -> None:
+    """However many rows it has."""
+    users(1002)
+    read: list[int] = []
+    with (
+        patch.object(User, "from_db", classmethod(lambda cls, *_: read.append(1))),
+        pytest.raises(ValueError, match="at most 1000"),
+    ):
+        face(board.among, User.objects.all())
+    assert len(read) == 1001
 
 
 async def _full(board: Leaderboard, io: IO, texts: Sequence[str]) -> None:

@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from django_redis_patterns.exceptions import RebuildOvertaken
 from django_redis_patterns.leaderboards import rebuild as rebuilding
+from django_redis_patterns.leaderboards.windows import Window
 from django_redis_patterns.testing.fixtures import Face
-from tests.boards.models import Lap, Play, Player, Sale, Vote
+from tests.boards.models import Lap, Play, Player, Sale, Visit, Vote
+from tests.leaderboards.shown import scores
 
 pytestmark = [pytest.mark.permanent_keys("redis_patterns:boards:*"), pytest.mark.django_db(transaction=True)]
 
@@ -21,10 +23,6 @@ pytestmark = [pytest.mark.permanent_keys("redis_patterns:boards:*"), pytest.mark
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuilding, "PLACES", 2)
-
-
-def scores(board: Any) -> dict[Any, Any]:
-    return {entry.obj: entry.score for entry in board.top(1000)}
 
 
 def state(bare_redis: redis.Redis, name: str) -> dict[str, Any]:
@@ -216,6 +214,48 @@ def test_tickets_last_as_long_as_a_rebuild(bare_redis: redis.Redis, small_chunks
     assert bare_redis.zscore(board.key("tickets"), "since") == an_hour_ago + 1
     Player.leaderboard.rebuild(lambda done, _: bare_redis.pexpire(board.key("tickets"), 1000) if done == 2 else None)
     assert bare_redis.ttl(board.key("tickets")) > 500
+
+
+def test_a_window_lasts_as_long_as_a_rebuild(bare_redis: redis.Redis, small_chunks: None) -> None:
+    """Though all of its rows came first."""
+    players = some_rows()
+    Play.objects.exclude(player=players[0]).update(played_at=timezone.now() - timedelta(days=400))
+
+    def hurry(*_: int) -> None:
+        for key in bare_redis.scan_iter("*:day:*:new:*"):
+            seen.append(bare_redis.pttl(key))
+            bare_redis.pexpire(key, 60_000)
+
+    seen: list[int] = []
+    Play.leaderboard.rebuild(hurry)
+    assert len(seen) > 2
+    assert min(seen) > 500_000
+
+
+def test_a_board_may_keep_many_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a query has room for."""
+    board = Visit.leaderboard.board
+    monkeypatch.setattr(board, "keep", 300)
+    visit = Visit.objects.create(player=Player.objects.create())
+    assert len(board.windows_kept()) == 604
+    assert Visit.leaderboard.window("hour").score(visit.player_id) == 1
+    assert Visit.leaderboard.rebuild() == 1
+    assert not Visit.leaderboard.reconcile()
+
+
+def test_a_swap_takes_any_number_of_windows(bare_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lua hands no more than 8000 values to a function."""
+    some_rows()
+    board = Player.leaderboard.board
+    keys = [board.keys(window) for window in board.windows_kept()]
+    monkeypatch.setattr(board, "windows_kept", lambda: [Window("day", str(n), None, None, 1) for n in range(9000)])
+    monkeypatch.setattr(rebuilding._Rebuild, "_fill", lambda *_: _nobody())
+    assert Player.leaderboard.rebuild() == 0
+    assert bare_redis.exists(keys[0].board)
+
+
+async def _nobody() -> int:
+    return 0
 
 
 @pytest.mark.slow

@@ -16,7 +16,9 @@ from django_redis_patterns.core.conductor import Call, Gather, Sleep
 from django_redis_patterns.core.connections.wire import send
 from django_redis_patterns.core.operations import IO
 from django_redis_patterns.leaderboards import Drift, reconcile
+from django_redis_patterns.testing.fixtures import Face
 from tests.boards.models import Lap, Play, Player, Sale, Visit, Vote
+from tests.leaderboards.shown import Undo
 
 pytestmark = [pytest.mark.permanent_keys("redis_patterns:boards:*"), pytest.mark.django_db(transaction=True)]
 
@@ -39,6 +41,18 @@ def test_no_drift_is_false() -> None:
     """So that it can be asked for."""
     assert not Drift()
     assert Drift(ghost=1)
+
+
+def test_every_face_reconciles(face: Face, players: list[Player]) -> None:
+    """But for a batch when it has to wait: it refuses that."""
+    assert face(Player.leaderboard.reconcile) == Drift()
+    Player.objects.filter(pk=players[0].pk).update(points=70)
+    if face.way == "batch":
+        with pytest.raises(TypeError):
+            face(Player.leaderboard.reconcile)
+        return
+    assert face(Player.leaderboard.reconcile, fix=True) == Drift(wrong=1)
+    assert face(Player.leaderboard.reconcile) == Drift()
 
 
 def test_every_kind_of_drift_is_found_and_mended(players: list[Player], bare_redis: redis.Redis) -> None:
@@ -161,10 +175,6 @@ def test_mending_is_no_older_than_a_commit_meanwhile(players: list[Player]) -> N
 
 
 # Everything through the manager
-
-
-class Undo(Exception):
-    pass
 
 
 def act(name: str, n: int, value: int) -> None:

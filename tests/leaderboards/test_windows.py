@@ -171,6 +171,21 @@ def test_kept_are_the_past_ones_this_and_the_next() -> None:
     assert [window.label for window in kept] == ["ever", "2026-09", "2026-10", "2026-11", "2026-12"]
 
 
+@pytest.mark.parametrize("name", WINDOWS)
+def test_what_is_kept_goes_when_its_window_says(name: str) -> None:
+    """Over the change of the clock too."""
+    for window in kept_at([name], at("2026-10-25T02:30"), BERLIN, 5):
+        assert window == window_at(name, window.start or at("2026-10-25"), BERLIN, 5)
+
+
+def test_the_ends_of_the_calendar_are_no_windows() -> None:
+    """A date may come from an address that anybody can write."""
+    for name in ("hour", "day", "week", "month"):
+        for moment in (datetime.min, datetime.max):
+            with pytest.raises(ValueError, match=r"calendar|keeps 1 past"):
+                Leaderboard("quiz", windows=[name], tz="UTC").window(name, at=moment.replace(tzinfo=UTC))
+
+
 def test_a_window_expires_in_redis_and_all_does_not(bare_redis: redis.Redis) -> None:
     """Every key of a window carries the moment at which it may go."""
     board = Leaderboard("quiz", ties="dense", tiebreak="first", windows=["all", "day"], tz="Europe/Berlin")

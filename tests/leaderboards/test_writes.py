@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import connection, transaction
+from django.core import serializers
+from django.db import connection, models, transaction
 
 from django_redis_patterns.core import trace
-from tests.boards.models import Chess, Gift, Player
+from tests.boards.models import Chess, Gift, Guest, Player, Pro, Slugged, Step
 from tests.leaderboards.shown import Undo, scores
 
 pytestmark = [pytest.mark.permanent_keys("redis_patterns:boards:*"), pytest.mark.django_db(transaction=True)]
@@ -104,6 +105,60 @@ def test_a_bulk_creation_that_tells_no_keys_is_followed(monkeypatch: pytest.Monk
     made = Chess.leaderboard.bulk_create([Chess(score=3), Chess(score=4)])
     assert made[0].pk is None
     assert sorted(scores(Chess.leaderboard).values()) == [1, 2, 3, 4]
+
+
+def test_a_bulk_creation_that_tells_no_keys_tells_its_members(gifts: list[Player]) -> None:
+    """They are in memory, or found by the new keys."""
+    Gift.leaderboard.bulk_create([Gift(giver=gifts[2], worth=4)], ignore_conflicts=True)
+    assert scores(Gift.leaderboard)[gifts[2]] == 4
+    walker = Slugged.objects.create(slug="w")
+    Step.leaderboard.bulk_create([Step(walker=walker, count=5)], ignore_conflicts=True)
+    assert scores(Step.leaderboard) == {walker: 5}
+
+
+def test_a_fixture_may_change_whose_row_it_is() -> None:
+    """Its rows look new, and may be there already."""
+    one, other = Slugged.objects.create(slug="one"), Slugged.objects.create(slug="other")
+    step = Step.objects.create(walker=one, count=3)
+    step.walker = other
+    for loaded in serializers.deserialize("python", serializers.serialize("python", [step])):
+        loaded.save()
+    assert scores(Step.leaderboard) == {other: 3}
+
+
+def test_an_update_may_be_of_any_queryset(players: list[Player]) -> None:
+    """Locked, distinct, joined, grouped, deferred, of values, or of nothing."""
+    board = Player.leaderboard
+    for points, rows in enumerate(
+        [
+            board.distinct(),
+            board.filter(play__isnull=True),
+            board.annotate(plays=models.Count("play")).filter(plays=0),
+            board.filter(name="ada") | board.exclude(name="ada"),
+            board.order_by("name").values("name"),
+            board.defer("points"),
+        ],
+        start=1,
+    ):
+        rows.update(points=points)
+        assert [*scores(board).values()] == [points] * 3
+    board.none().update(points=9)
+    with transaction.atomic():
+        board.select_for_update().filter(pk=players[0].pk).update(points=8)
+    assert scores(board) == {players[0]: 8, players[1]: 6, players[2]: 6}
+
+
+def test_bulk_writes_of_children_and_proxies_are_followed() -> None:
+    """They are rows of the model with the board."""
+    Pro.leaderboard.create(points=4, team="red")
+    Guest.leaderboard.create(points=1)
+    Pro.leaderboard.filter(team="red").update(points=7)
+    assert [*scores(Player.leaderboard).values()] == [7, 1]
+    Guest.leaderboard.filter(points=1).update(points=9)
+    assert [*scores(Player.leaderboard).values()] == [9, 7]
+    Pro.objects.all().delete()
+    Guest.objects.all().delete()
+    assert Player.leaderboard.count() == 0
 
 
 def test_a_bulk_write_and_its_rollback(gifts: list[Player]) -> None:

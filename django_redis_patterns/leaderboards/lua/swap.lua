@@ -6,7 +6,10 @@
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return 0
 end
-local expires = { unpack(ARGV, 5) }
+local expires = {}
+for i = 5, #ARGV do -- unpack() takes no more than 8000
+  expires[i - 4] = ARGV[i]
+end
 local dense, first = ARGV[3] == 'dense', ARGV[4] == 'first'
 local touched = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[2], '+inf')
 
