@@ -82,6 +82,40 @@ def test_what_is_not_confirmed_yet_is_not_unsubscribed() -> None:
     assert b"UNSUBSCRIBE" in state.outgoing()
 
 
+def test_a_listener_that_leaves_while_it_is_told() -> None:
+    """Keeps the message from nobody: the others on the channel hear it."""
+    state = channels.Channels("default")
+
+    class Shy(Ear):
+        def message(self, channel: str, payload: bytes) -> None:
+            super().message(channel, payload)
+            subscriptions[self].close()
+
+    shy, others = Shy(), [Ear(), Ear()]
+    ears = [others[0], shy, others[1]]
+    subscriptions = {ear: Subscription("news", ear, lambda error: None, state.drop) for ear in ears}
+    state.connected()
+    for subscription in subscriptions.values():
+        state.add(subscription)
+    state.outgoing()
+    state.received([b"subscribe", b"news", 1])
+    for payload in (b"1", b"2"):
+        state.received([b"message", b"news", payload])
+    assert [ear.heard for ear in ears] == [[b"1", b"2"], [b"1"], [b"1", b"2"]]
+
+
+@pytest.mark.parametrize("answer", [[b"subscribe", b"other", 1], [b"unsubscribe", b"news", 0], [b"pong", b"", b""], 7])
+def test_an_answer_to_what_was_not_asked_ends_the_link(answer: Any) -> None:
+    """Whoever waits is not confirmed by it."""
+    state, told = channels.Channels("default"), list[Any]()
+    state.connected()
+    state.add(Subscription("news", Ear(), told.append, state.drop))
+    state.outgoing()
+    with pytest.raises(ConnectionError, match="was answered, and not asked"):
+        state.received(answer)
+    assert not told
+
+
 def test_backoff_starts_over_when_the_link_has_worked() -> None:
     """And not when Redis has just answered something."""
     state = channels.Channels("default")

@@ -193,7 +193,23 @@ def test_close_not_logged_in() -> None:
     assert run(refused()) == Close.LOGGED_OUT == 4401
 
 
-@pytest.mark.parametrize("origin", [None, "https://evil.example", "http://testserver.evil.example", "null", "http://["])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        None,
+        "https://evil.example",
+        "http://testserver.evil.example",
+        "null",
+        "http://[",
+        "",
+        "testserver",
+        "http://testserver@evil.example",
+        "http://evil.example#@testserver",
+        "http://testserver.",
+        "http://eviltestserver",
+        "http://testserver,http://evil.example",
+    ],
+)
 def test_close_foreign_origin(origin: str | None) -> None:
     """Pages of other hosts are refused, with or without a validator around the consumer."""
     with override_settings(ALLOWED_HOSTS=["testserver"]):

@@ -11,6 +11,7 @@ from django.contrib.sessions.backends.signed_cookies import SessionStore as Cook
 from django_redis_patterns import sessions
 from django_redis_patterns.realtime import watch
 from django_redis_patterns.realtime.codes import Close
+from django_redis_patterns.realtime.login import Login
 
 from .sockets import PATIENCE, Accounts, opened, run, session_of, socket, user
 
@@ -93,6 +94,22 @@ def test_a_login_that_holds_no_more(what: Callable[..., None], quick: None) -> N
     codes = run(main())
     assert codes[0] in ended
     assert codes[1] == Close.LOGGED_OUT
+
+
+def test_a_look_closes_old_database_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine may have used the ORM, and without a session nobody asks for the user, which would close them."""
+    closed: list[int] = []
+
+    async def main() -> None:
+        login = await Login.of(user(), session)
+        assert login is not None
+        await session.aflush()
+        monkeypatch.setattr("channels.db.close_old_connections", lambda: closed.append(1))
+        assert not await login.holds()
+
+    session = session_of(user())
+    run(main())
+    assert closed == [1]
 
 
 @pytest.mark.parametrize("engine", [CacheSessionStore, CookieSessionStore])

@@ -17,6 +17,7 @@ from django_redis_patterns.core import trace
 from django_redis_patterns.core.keys import digest
 from django_redis_patterns.realtime import watch
 from django_redis_patterns.realtime.codes import Close
+from django_redis_patterns.realtime.login import Login
 from django_redis_patterns.realtime.sign_out import asign_out, channel
 from django_redis_patterns.realtime.transmit import channel_of
 
@@ -83,6 +84,27 @@ def test_ended_between_handshake_and_watch() -> None:
     async def main() -> int:
         ann = socket(user(), session)
         await sessions.SessionStore(session.session_key).adelete()
+        await ann.connect()
+        return await ann.closed()
+
+    session = session_of(user())
+    session.load()
+    assert run(main()) == Close.LOGGED_OUT
+
+
+def test_ended_while_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch comes before the look, so a session that ends right after the look is heard of."""
+    holds = Login.holds
+
+    async def ends_after_the_answer(self: Login) -> bool:
+        held = await holds(self)
+        if held:
+            await sessions.SessionStore(session.session_key).adelete()
+        return held
+
+    async def main() -> int:
+        monkeypatch.setattr(Login, "holds", ends_after_the_answer)
+        ann = socket(user(), session)
         await ann.connect()
         return await ann.closed()
 

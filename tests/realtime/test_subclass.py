@@ -93,6 +93,43 @@ def test_who_is_refused_is_not_open() -> None:
     assert seen == [True, False]
 
 
+def test_who_is_refused_is_not_listened_to() -> None:
+    """While the close is on its way, no frame of theirs is taken, and none is sent to them."""
+    taken: list[str] = []
+    sent: list[str] = []
+
+    class Closing(NotificationConsumer):
+        async def on_frame(self, kind: str, frame: dict[str, Any]) -> None:
+            taken.append(kind)
+
+        async def send(self, text_data: str | None = None, *args: Any, **kwargs: Any) -> None:
+            sent.append(str(text_data))
+
+        async def close(self, *args: Any, **kwargs: Any) -> None:
+            self.deliver('{"kind":"late"}')
+            closing.set()
+            await may_close.wait()
+            await super().close(*args, **kwargs)
+
+    async def main() -> None:
+        guest = socket(consumer=Closing)
+        await guest.connect()
+        await asyncio.wait_for(closing.wait(), PATIENCE)
+        for _ in range(3):
+            await guest.say("wave")
+        while not guest.input_queue.empty():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        may_close.set()
+        assert await guest.closed() == Close.LOGGED_OUT
+        await guest.wait(PATIENCE)
+
+    closing, may_close = asyncio.Event(), asyncio.Event()
+    run(main())
+    assert (taken, sent) == ([], [])
+
+
 def test_a_topic_that_nobody_declares_cannot_be_joined() -> None:
     """It is an error of the site's code, as in `broadcast`."""
 
