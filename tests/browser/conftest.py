@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 REFUSALS = ("Failed to load resource", "WebSocket connection to")  # Chromium's own words for an answer that is no 200
+PATIENCE = 30_000  # ms; only what fails waits that long
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,7 @@ def browser() -> "Iterator[Browser]":
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not executable:
         pytest.skip("the browser tests need Chromium (Debian, Ubuntu: apt-get install chromium)")
+    sync_api.expect.set_options(timeout=PATIENCE)
     with sync_api.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=executable, args=FLAGS)
         yield chromium
@@ -54,7 +56,7 @@ def visit(browser: "Browser") -> "Iterator[Callable[..., Page]]":
     def open_page(url: str, **options: Any) -> "Page":
         context = browser.new_context(base_url=url, **options)
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         context.on("request", note_request)
         context.on("console", note_message)
         context.on("weberror", lambda error: wrong.append(f"script: {error.error}"))

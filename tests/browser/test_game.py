@@ -6,14 +6,12 @@ from typing import Any
 import pytest
 
 from .arcade import Arcade
-from .players import play, sign_up
+from .players import FRAME, ROUNDS, STEP, Game, play, play_in_real_time, sign_up
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need: pip install playwright")
 from playwright.sync_api import APIResponse, Page, expect  # noqa: E402
 
 pytestmark = pytest.mark.browser
-
-GO = ".stage[data-state=go]"
 
 
 def post(page: Page, path: str, answer: Any = None) -> APIResponse:
@@ -25,39 +23,54 @@ def token(page: Page) -> str:
 
 
 def test_the_keyboard_is_enough(site: Arcade, visit: Callable[..., Page]) -> None:
-    """Tab to the machine, Space to start; a press too soon and one too late are no hits."""
+    """Tab to the machine, Space to start; a press too soon, a guess and one too late are no hits."""
     page = visit(site.url)
     sign_up(page, "annie")
-    page.goto("/quick-draw/")
-    page.locator(".stage").focus()
-    page.keyboard.press("Space")
-    page.wait_for_selector(".stage[data-state=wait]")
+    game = Game(page)
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.locator(".stage:focus-visible").count():
+            break
+    game.start(lambda: page.keyboard.press("Space"))
     page.keyboard.press("Space")
     expect(page.locator(".prompt")).to_have_text("Too soon!")
-    page.wait_for_selector(GO)
+    game.pass_until("wait")
+    game.pass_until("go")
+    page.clock.run_for(FRAME)
+    page.keyboard.press("Space")
+    expect(page.locator(".prompt")).to_have_text("A guess!")
+    game.miss()
     expect(page.locator(".prompt")).to_have_text("Too late")
-    for _ in range(3):
-        page.wait_for_selector(GO)
-        page.keyboard.press("Enter")
-        page.wait_for_selector(".stage:not([data-state=go])")
+    game.waits = game.waits[-2:]
+    game.hit(250, lambda: page.keyboard.press("Enter"))
+    game.hit(400, lambda: page.keyboard.press("Space"))
 
-    expect(page.locator(".result .points")).to_be_visible()
-    expect(page.locator(".rounds .miss")).to_have_count(2)
-    hits = [int(text) for text in page.locator(".rounds .hit").all_inner_texts()]
-    assert page.locator(".result strong").first.inner_text() == f"{1000 * len(hits) - sum(hits):,}"
+    points = game.end()
+    expect(page.locator(".rounds .miss")).to_have_count(3)
+    quick, slow = (int(text) for text in page.locator(".rounds .hit").all_inner_texts())
+    assert 250 <= quick <= 250 + FRAME + STEP
+    assert 400 <= slow <= 400 + FRAME + STEP
+    assert points == 2000 - quick - slow
     expect(page.locator("#boards .me")).to_have_count(1)
 
 
 def test_a_touch_is_enough(site: Arcade, visit: Callable[..., Page]) -> None:
     page = visit(site.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    game = Game(page)
+    game.start(game.stage.tap)
+    for _ in range(ROUNDS):
+        game.hit(300, game.stage.tap)
+    assert 3300 <= game.end() <= 3500
+
+
+def test_a_game_in_real_time(site: Arcade, visit: Callable[..., Page]) -> None:
+    """Nothing is held still: the page's clock and the server's agree about a game that was really played."""
+    page = visit(site.url)
     sign_up(page, "mary")
-    page.goto("/quick-draw/")
-    page.locator(".stage").tap()
-    for _ in range(5):
-        page.wait_for_selector(GO)
-        page.locator(".stage").tap()
-        page.wait_for_selector(".stage:not([data-state=go])")
-    expect(page.locator(".result .points")).to_be_visible()
+    play_in_real_time(page, 250)
+    expect(page.locator(".result .ranks li")).to_have_count(3)
+    assert page.locator(".rounds .hit").count() > 0
+    expect(page.locator("#boards .me")).to_have_count(1)
 
 
 def test_a_visitor_plays_for_fun(site: Arcade, visit: Callable[..., Page]) -> None:
@@ -95,12 +108,12 @@ def test_the_page_shows_a_refusal(site: Arcade, visit: Callable[..., Page]) -> N
     page = visit(site.url)
     sign_up(page, "mallory")
     page.route("**/quick-draw/finish/", lambda route: route.continue_(post_data='{"id": "forged", "times": []}'))
-    page.goto("/quick-draw/")
-    page.locator(".stage").click()
-    for _ in range(5):
-        page.wait_for_selector(GO)
-        page.keyboard.press("Space")
-        page.wait_for_selector(".stage:not([data-state=go])")
+    game = Game(page)
+    game.start(game.stage.click)
+    game.hit(250, lambda: page.keyboard.press("Space"))
+    for _ in range(ROUNDS - 1):
+        game.miss()
+    page.clock.resume()
     expect(page.locator(".refused")).to_contain_text("That game is not running here")
 
 

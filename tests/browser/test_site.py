@@ -133,7 +133,7 @@ def test_every_page_fits_its_screen(
     picture("leaderboards")
     page.goto("/quick-draw/")
     picture("quick-draw")
-    play(page, 150)
+    play(page, 150, hits=1)
     expect(page.locator(".me")).to_have_count(1)
     picture("quick-draw-played")
     page.goto("/leaderboards/")

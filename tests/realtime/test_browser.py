@@ -24,6 +24,7 @@ pytestmark = pytest.mark.browser
 
 CLIENT = Path(django_redis_patterns.__file__).parent / "static/django_redis_patterns/realtime.js"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PATIENCE = 30_000  # ms; only what fails waits that long
 PAGE = """<!doctype html>{% realtime_script %}<body>
 {% realtime "door.open.a" on="door-changed" %}
 <pre id=log></pre><script>
@@ -81,6 +82,7 @@ def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not executable:
         pytest.skip("the browser tests need Chromium (Debian, Ubuntu: apt-get install chromium)")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=executable, args=FLAGS)
         yield chromium
@@ -111,7 +113,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         url = f"http://127.0.0.1:{server.port}"
         context = browser.new_context(base_url=url)
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         context.add_init_script(script)
         if session:
             context.add_cookies([{"name": "sessionid", "value": str(session.session_key), "url": url}])
