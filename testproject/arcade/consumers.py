@@ -4,8 +4,10 @@ import json
 import time
 from typing import Any
 
+from channels.exceptions import DenyConnection
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 
+from arcade.topics import GAMES
 from django_redis_patterns.realtime.codes import Close
 from django_redis_patterns.realtime.consumers import NotificationConsumer
 
@@ -35,13 +37,14 @@ class Chat(AsyncWebsocketConsumer):
     """
 
     async def connect(self) -> None:
-        self.group = f"chat.{self.scope['url_route']['kwargs']['game']}"
+        game = self.scope["url_route"]["kwargs"]["game"]
+        if game not in GAMES:
+            raise DenyConnection
+        self.group = f"chat.{game}"
         self.last = 0.0
         await self.channel_layer.group_add(self.group, self.channel_name)
+        self.groups = [self.group]  # which Channels leaves at the end
         await self.accept()
-
-    async def disconnect(self, code: int) -> None:
-        await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Pass a player's line on to everybody; leave out what is none, and what comes too fast."""

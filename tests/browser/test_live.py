@@ -86,9 +86,8 @@ def test_a_game_tells_what_redis_was_told_for_it(site: Arcade, visit: Callable[.
 def test_those_overtaken_hear_of_it_on_any_page(site: Arcade, visit: Callable[..., Page], tmp_path: Path) -> None:
     slow, quick = visit(site.url), visit(site.url)
     sign_up(slow, "barbara")
-    play(
-        slow, QUICK + 100, hits=1
-    )  # one hit is below every bot, so nobody comes between the two: those nearest are told
+    # One hit is below every bot, so nobody comes between the two: those nearest are told.
+    play(slow, QUICK + 100, hits=1)
     stop_the_clock(slow)  # a toast goes by itself
     watch(slow, "/devices/")
     sign_up(quick, "margaret")
@@ -134,6 +133,13 @@ def test_chat(site: Arcade, visit: Callable[..., Page], tmp_path: Path) -> None:
 def test_a_visitor_cannot_write(site: Arcade, visit: Callable[..., Page]) -> None:
     page = visit(site.url)
     assert page.evaluate(SAY, "let me in") == 4401
+
+
+def test_a_game_that_is_none_has_no_chat(site: Arcade, visit: Callable[..., Page]) -> None:
+    page = visit(site.url)
+    for game in ("slow-draw", "x" * 200):
+        assert page.evaluate(SAY.replace("quick-draw", game), "let me in") == 1006
+    assert site.errors.read_text() == ""
 
 
 def test_what_is_no_line_is_left_out(site: Arcade, visit: Callable[..., Page]) -> None:
