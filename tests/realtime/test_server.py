@@ -57,7 +57,7 @@ def test_from_cookie_to_logout(site: None) -> None:
             event = {"kind": "event", "topic": "user.7", "type": "order.created", "data": {"id": 7}}
             assert (await hear(here), await hear(there)) == (event, event)
             await session.aflush()
-            codes = await asyncio.wait_for(asyncio.gather(code(here), code(there)), 1)
+            codes = await asyncio.wait_for(asyncio.gather(code(here), code(there)), 10)  # a look would take minutes
             assert codes == [Close.LOGGED_OUT] * 2
 
     with serving() as one, serving() as two:
