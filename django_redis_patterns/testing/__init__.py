@@ -2,6 +2,8 @@
 
 servers     finds a Redis or Valkey server and runs it, leaving nothing behind
 cluster     a Redis Cluster out of such servers
+sentinel    a primary, its replicas and three sentinels
+tls, acl    certificates and users for all of them
 proxy       a network that fails on demand: latency, black hole, resets, cut replies
 fixtures    pytest: ``from django_redis_patterns.testing.fixtures import *`` in a conftest
 """

