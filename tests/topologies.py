@@ -1,4 +1,4 @@
-"""Where the suite's default connection leads: ``REDIS_TOPOLOGY=standalone`` (the default), cluster, sentinel, tls, acl.
+"""Where the suite's default connection leads: ``REDIS_TOPOLOGY``= standalone (the default), cluster, sentinel, tls, acl.
 
 Tests that ask for the fixture `redis_server` are about one server, and are skipped elsewhere.
 """
@@ -9,8 +9,11 @@ from typing import Any
 
 import redis
 
+from django_redis_patterns.testing.acl import User
 from django_redis_patterns.testing.cluster import RedisCluster
+from django_redis_patterns.testing.sentinel import SentinelTrio
 from django_redis_patterns.testing.servers import RedisServer
+from django_redis_patterns.testing.tls import Authority
 
 
 @dataclass
@@ -38,8 +41,36 @@ def cluster() -> Topology:
     return Topology("cluster", {"CLUSTER": running.urls}, bare, running.stop)
 
 
-def _client(url: str, **options: Any) -> redis.Redis:
-    return redis.Redis.from_url(url, protocol=2, decode_responses=True, **options)
+def sentinel() -> Topology:
+    trio = SentinelTrio().start()
+    return Topology("sentinel", trio.connection, lambda: _client(trio.primary.url), trio.stop)
 
 
-TOPOLOGIES: dict[str, Callable[[], Topology]] = {start.__name__: start for start in (standalone, cluster)}
+def tls() -> Topology:
+    authority = Authority()
+    server = RedisServer(tls=authority).start()
+
+    def stop() -> None:
+        server.stop()
+        authority.close()
+
+    return Topology("tls", server.connection, lambda: server.client(decode_responses=True), stop)
+
+
+def acl() -> Topology:
+    """Everything but what is dangerous, on the suite's keys and channels, and no user without a password."""
+    rules = "~* &* +@all -@admin -@dangerous +info"
+    users = {"app": User("s3cret", rules), "root": User("r00t")}
+    server = RedisServer(users=users).start()
+    url = server.url.replace("//", "//app:s3cret@", 1)
+    root = server.url.replace("//", "//root:r00t@", 1)
+    return Topology("acl", {"URL": url}, lambda: _client(root), server.stop)
+
+
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, protocol=2, decode_responses=True)
+
+
+TOPOLOGIES: dict[str, Callable[[], Topology]] = {
+    start.__name__: start for start in (standalone, cluster, sentinel, tls, acl)
+}

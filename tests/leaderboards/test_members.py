@@ -305,7 +305,7 @@ def test_among_reads_no_more_of_a_queryset_than_it_takes(face: Face, board: Lead
     users(1002)
     read: list[int] = []
     with (
-        patch.object(User, "from_db", classmethod(lambda cls, *_: read.append(1))),
+        patch.object(User, "from_db", classmethod(lambda cls, *_, **__: read.append(1))),
         pytest.raises(ValueError, match="at most 1000"),
     ):
         face(board.among, User.objects.all())
