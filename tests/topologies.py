@@ -1,4 +1,4 @@
-"""Where the suite's default connection leads: ``REDIS_TOPOLOGY``= standalone (the default), cluster, sentinel, tls, acl.
+"""Where the default connection leads: ``REDIS_TOPOLOGY`` = standalone (the default), cluster, sentinel, tls, acl.
 
 Tests that ask for the fixture `redis_server` are about one server, and are skipped elsewhere.
 """

@@ -16,6 +16,7 @@ DRIVER_ERRORS = (redis.RedisError, RedisClusterException)
 _DENIED = (redis.AuthenticationError, redis.AuthorizationError, redis.NoPermissionError)
 _LOST = (redis.ConnectionError, redis.TimeoutError)
 _CLUSTER = (redis.ClusterDownError, redis.SlotNotCoveredError)
+_UNKNOWN = "unauthenticated"  # of whom a server reads but the shortest commands
 _CUT_SHORT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 # Older servers hide the code of an error inside of a script in its text.
 _CODE = re.compile(r"(?:\A|.* -)(READONLY|OOM|NOREPLICAS|MISCONF|BUSY) ", re.DOTALL)
@@ -78,10 +79,12 @@ def _ours(error: BaseException, alias: str) -> Exception | None:
 
 
 def _is_untrusted(error: BaseException) -> bool:
-    """Return whether TLS failed because of who we are or the server is, or the sentinels do not know us.
+    """Return whether TLS failed because of who we are or the server is, or somebody does not know us.
 
     A line that was cut is neither.
     """
+    if isinstance(error, redis.ResponseError):
+        return _UNKNOWN in str(error)
     if isinstance(error, MasterNotFoundError | AsyncMasterNotFoundError):
         return "AuthenticationError" in str(error)
     cause = error.__cause__ or error.__context__

@@ -1,0 +1,192 @@
+"""Every operation of every room, and what it may leave behind: nothing, or what one call does."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+
+import django_redis_patterns
+from django_redis_patterns.leaderboards import Leaderboard, Trending
+from django_redis_patterns.leaderboards.sync import Follower
+from django_redis_patterns.realtime.sign_out import sign_out
+from django_redis_patterns.realtime.transmit import Message, transmit
+from django_redis_patterns.sessions import SessionMiddleware, SessionStore, for_user, logout, logout_everywhere
+from tests.boards.models import Player
+from tests.sessions.conftest import login
+
+songs = Leaderboard("songs", windows=["day", "all"], ties="competition")
+hot = Trending("articles", half_life="30d")
+USER = User(pk=7, username="ada")
+
+Call = tuple[Any, ...]  # a sync face and its arguments
+Look = Callable[[redis.Redis], Any]
+
+
+@dataclass
+class Row:
+    """One operation: what is there before it, the call, and what tells how often it took effect.
+
+    ``outcomes``: what *look* may find when the call failed, the untouched state first. A call that returned has
+    left the last of them.
+    """
+
+    prepare: Callable[[], Call]
+    look: Look = lambda redis: None
+    outcomes: tuple[Any, ...] = (None,)
+    reads: bool = False
+    waits: bool = False  # which a batch cannot
+
+
+def _songs(face: Any, *args: Any) -> Callable[[], Call]:
+    def prepare() -> Call:
+        for name, score in (("a", 1), ("b", 2), ("c", 3)):
+            songs.add(name, score)
+        return (face, *args)
+
+    return prepare
+
+
+def _score(member: str) -> Look:
+    return lambda redis: redis.zscore(songs.keys().board, member)
+
+
+def _hot(face: Any, *args: Any) -> Callable[[], Call]:
+    def prepare() -> Call:
+        hot.hit("a")
+        return (face, *args)
+
+    return prepare
+
+
+def _hits(redis: redis.Redis) -> int:
+    return round(redis.zscore(hot._keys[0], "a") or 0)
+
+
+def _players(act: Callable[[], Call]) -> Callable[[], Call]:
+    def prepare() -> Call:
+        Player.objects.all().delete()
+        for points in (1, 2, 3):
+            Player.objects.create(name=str(points), points=points)
+        return act()
+
+    return prepare
+
+
+def _standing(redis: redis.Redis) -> list[float]:
+    return [score for _, score in redis.zrange(Player.leaderboard.board.keys().board, 0, -1, withscores=True)]
+
+
+def _look_again() -> Call:
+    """As a commit does: somebody's row has changed past the board."""
+    board = Player.leaderboard.board
+    player = Player.objects.get(points=3)
+    Player.objects.filter(pk=player.pk).update(points=9)
+    return (Follower(board, "default").look, board.members.text(player))
+
+
+def _wrong() -> Call:
+    Player.objects.filter(points=3).update(points=9)
+    return (Player.leaderboard.reconcile, True)
+
+
+def _rebuilt() -> Call:
+    Player.objects.filter(points=3).update(points=9)
+    return (Player.leaderboard.rebuild,)
+
+
+def _session(act: Callable[[SessionStore], Call]) -> Callable[[], Call]:
+    return lambda: act(login(7, page=1))
+
+
+def _changed(act: Callable[[SessionStore], Any]) -> Callable[[SessionStore], Call]:
+    def prepare(session: SessionStore) -> Call:
+        session["page"] = 2
+        return (act(session),)
+
+    return prepare
+
+
+def _through_middleware(session: SessionStore) -> Call:
+    session["page"] = 2
+    request = HttpRequest()
+    request.session = session
+    return (SessionMiddleware(lambda request: HttpResponse()).process_response, request, HttpResponse())
+
+
+def _pages(redis: redis.Redis) -> list[str]:
+    """What the living sessions hold."""
+    keys = [key for key in redis.scan_iter("*:sessions:*") if redis.type(key) == "hash"]
+    return sorted(str(redis.hget(key, ".page")) for key in keys)
+
+
+def _created() -> Call:
+    session = SessionStore()
+    session["page"] = 2
+    return (session.create,)
+
+
+ONE, TWO = ["j1"], ["j2"]  # a page, as it is stored
+NONE: list[str] = []
+
+
+def _two_devices() -> SessionStore:
+    login(7, page=1)
+    return login(7, page=1)
+
+
+ROWS: dict[str, Row] = {
+    "Leaderboard.add": Row(_songs(songs.add, "d", 7), _score("d"), (None, 7)),
+    "Leaderboard.increment": Row(_songs(songs.increment, "a", 2), _score("a"), (1, 3)),
+    "Leaderboard.remove": Row(_songs(songs.remove, "a"), _score("a"), (1, None)),
+    "Leaderboard.among": Row(_songs(songs.among, ["a", "b"]), reads=True),
+    "Leaderboard.around": Row(_songs(songs.around, "b", 1), reads=True),
+    "Leaderboard.count": Row(_songs(songs.count), reads=True),
+    "Leaderboard.page": Row(_songs(songs.page, 1), reads=True),
+    "Leaderboard.percentile": Row(_songs(songs.percentile, "b"), reads=True),
+    "Leaderboard.rank": Row(_songs(songs.rank, "b"), reads=True),
+    "Leaderboard.score": Row(_songs(songs.score, "b"), reads=True),
+    "Leaderboard.slice": Row(_songs(songs.slice, 1, 2), reads=True),
+    "Leaderboard.top": Row(_songs(songs.top), reads=True),
+    "Trending.hit": Row(_hot(hot.hit, "a"), _hits, (1, 2)),
+    "Trending.remove": Row(_hot(hot.remove, "a"), _hits, (1, 0)),
+    "Trending.rank": Row(_hot(hot.rank, "a"), reads=True),
+    "Trending.score": Row(_hot(hot.score, "a"), reads=True),
+    "Trending.top": Row(_hot(hot.top), reads=True),
+    "LeaderboardManager.count": Row(_players(lambda: (Player.leaderboard.count,)), reads=True),
+    "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),
+    "LeaderboardManager.rebuild": Row(_players(_rebuilt), _standing, ([1, 2, 3], [1, 2, 9])),
+    "Follower.look": Row(_players(_look_again), _standing, ([1, 2, 3], [1, 2, 9])),
+    "transmit": Row(lambda: (transmit, Message("orders.7", "{}"))),
+    "sign_out": Row(lambda: (sign_out, "7", "digest")),
+    "for_user": Row(_session(lambda session: (for_user, USER)), reads=True),
+    "logout": Row(_session(lambda session: (logout, USER, for_user(USER)[0].id)), _pages, (ONE, NONE)),
+    "logout_everywhere": Row(lambda: (_two_devices() and logout_everywhere, USER), _pages, (ONE * 2, ONE, NONE)),
+    "SessionMiddleware.process_response": Row(_session(_through_middleware), _pages, (ONE, TWO)),
+    "SessionStore.create": Row(_created, _pages, (NONE, TWO)),
+    "SessionStore.cycle_key": Row(_session(lambda session: (session.cycle_key,)), _pages, (ONE,)),
+    "SessionStore.delete": Row(_session(lambda session: (session.delete,)), _pages, (ONE, NONE)),
+    "SessionStore.exists": Row(_session(lambda session: (session.exists, session.session_key)), reads=True),
+    "SessionStore.load": Row(_session(lambda session: (SessionStore(session.session_key).load,)), reads=True),
+    "SessionStore.save": Row(_session(_changed(lambda session: session.save)), _pages, (ONE, TWO)),
+    "SessionStore.touch": Row(_session(lambda session: (session.touch,)), _pages, (ONE,)),
+}
+
+
+def operations() -> Iterator[str]:
+    """Yield the name of every operation of the package."""
+    for module in pkgutil.walk_packages(django_redis_patterns.__path__, "django_redis_patterns."):
+        if ".testing" not in module.name and ".management" not in module.name:
+            yield from _of(importlib.import_module(module.name))
+
+
+def _of(module: Any) -> Iterator[str]:
+    for value in vars(module).values():
+        places = [value, *(vars(value).values() if inspect.isclass(value) else ())]
+        mine = [one for one in places if hasattr(one, "twin") and one.__module__ == module.__name__]
+        yield from (one.__qualname__ for one in mine)
