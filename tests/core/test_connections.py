@@ -1,7 +1,6 @@
 import asyncio
 import json
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -206,45 +205,6 @@ def test_the_guard_keeps_good_connections(bare_redis: redis.Redis) -> None:
             pipeline.lpush("text", "y")
             pipeline.execute(raise_on_error=False)
     assert bare_redis.info("stats")["total_connections_received"] == before
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*unclosed")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_signals_in_mid_call(redis_server: RedisServer, bare_redis: redis.Redis) -> None:
-    """Exceptions from signal handlers at any moment never make one call answer another."""
-
-    class Interrupted(Exception):
-        pass
-
-    def interrupt(*_: object) -> None:
-        raise Interrupted
-
-    def get(name: str, seconds: float) -> Any:
-        try:
-            try:
-                signal.setitimer(signal.ITIMER_REAL, seconds)
-                return to.get(name)
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-        except (Interrupted, redis.RedisError):
-            return None
-
-    # A connection interrupted before its SELECT of database 1 would answer from database 0.
-    bare_redis.mset({f"k{i}": "foreign" for i in range(50)})
-    with connected(URL=redis_server.url.replace("/0", "/1"), MAX_CONNECTIONS=100_000):
-        to = client()
-        to.mset({f"k{i}": f"v{i}" for i in range(50)})
-        before = signal.signal(signal.SIGALRM, interrupt)
-        end = time.monotonic() + 3
-        replies: list[Any] = []
-        while time.monotonic() < end:
-            number = len(replies)
-            replies.append(get(f"k{number % 50}", 0.00002 + (number % 97) / 400_000))
-        signal.signal(signal.SIGALRM, before)
-        assert to.get("k7") == b"v7"
-    assert replies.count(None) > 100
-    assert [r for i, r in enumerate(replies) if r not in (None, f"v{i % 50}".encode())] == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files as Linux tells them")

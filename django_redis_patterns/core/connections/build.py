@@ -37,8 +37,9 @@ def build(where: Target, block: int = 0) -> Client:
     if where.cluster:
         return _cluster(where, options)
     if where.sentinels:
-        asking = where.sentinel_options | {"retry": options["retry"]}
-        sentinels = Sentinel(where.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        sentinels = Sentinel(())  # type: ignore[no-untyped-call]
+        # It would make unguarded clients of its own.
+        sentinels.sentinels = [redis.Redis(connection_pool=pool) for pool in _sentinel_pools(where, Pool, _SYNC, Retry)]
         options |= {"connection_class": _SENTINEL[where.kind], "max_connections": where.max_connections}
         pool: redis.ConnectionPool = SentinelPool(where.service, sentinels, **options)  # type: ignore[no-untyped-call]
     else:
@@ -52,13 +53,20 @@ def build_async(where: Target, block: int = 0) -> AsyncClient:
     if where.cluster:
         return _async_cluster(where, options)
     if where.sentinels:
-        asking = where.sentinel_options | {"retry": options["retry"]}
-        sentinels = AsyncSentinel(where.sentinels, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        pools = _sentinel_pools(where, aredis.ConnectionPool, _ASYNC, AsyncRetry)
+        sentinels = AsyncSentinel(())  # type: ignore[no-untyped-call]
+        sentinels.sentinels = [aredis.Redis(connection_pool=pool) for pool in pools]
         options |= {"connection_class": _ASYNC_SENTINEL[where.kind], "max_connections": where.max_connections}
         pool: Any = AsyncSentinelPool(where.service, sentinels, **options)  # type: ignore[no-untyped-call]
     else:
         pool = aredis.ConnectionPool(_ASYNC[where.kind], where.max_connections, **options)
     return aredis.Redis(connection_pool=pool)
+
+
+def _sentinel_pools(where: Target, pool: Any, classes: dict[str, Any], retry: Any) -> list[Any]:
+    """Return a pool of connections to each sentinel."""
+    asking = where.sentinel_options | {"retry": retry(NoBackoff(), 0)}
+    return [pool(classes[where.kind], host=host, port=port, **asking) for host, port in where.sentinels]
 
 
 def _options(where: Target, block: int) -> dict[str, Any]:

@@ -64,10 +64,8 @@ async def adisconnect() -> None:
         await also()
     for mine in _by_loop.pop(asyncio.get_running_loop(), {}).values():
         await mine.aclose()
-        if not isinstance(mine, AsyncRedisCluster):
-            await mine.connection_pool.disconnect()
-            if isinstance(mine.connection_pool, AsyncSentinelConnectionPool):
-                await mine.connection_pool.sentinel_manager.aclose()
+        for pool in _pools_of(mine):
+            await pool.disconnect()
 
 
 def reset(**_: Any) -> None:
@@ -144,7 +142,13 @@ def _connections_of(dead: AsyncClient) -> list[Any]:
     if isinstance(dead, AsyncRedisCluster):
         nodes = [*dead.get_nodes(), *dead.nodes_manager.startup_nodes.values()]
         return [connection for node in nodes for connection in node._connections]
-    pools = [dead.connection_pool]
-    if isinstance(dead.connection_pool, AsyncSentinelConnectionPool):
-        pools += [sentinel.connection_pool for sentinel in dead.connection_pool.sentinel_manager.sentinels]
-    return [one for pool in pools for one in (*pool._available_connections, *pool._in_use_connections)]
+    return [one for pool in _pools_of(dead) for one in (*pool._available_connections, *pool._in_use_connections)]
+
+
+def _pools_of(to: AsyncClient) -> list[Any]:
+    """Return the pools of *to* and of its sentinels; a cluster's nodes have none."""
+    if isinstance(to, AsyncRedisCluster):
+        return []
+    pool = to.connection_pool
+    sentinels = pool.sentinel_manager.sentinels if isinstance(pool, AsyncSentinelConnectionPool) else []
+    return [pool, *(sentinel.connection_pool for sentinel in sentinels)]

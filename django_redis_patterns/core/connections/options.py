@@ -89,7 +89,7 @@ def _sentinel(alias: str, connection: Connection) -> Target:
     addresses = tuple(_host_port(alias, text) for text in connection.sentinels)
     login = {"username": connection.sentinel_username, "password": connection.sentinel_password}
     each = max(connection.connect_timeout / len(addresses), LEAST_FOR_SENTINEL)
-    tls = {"ssl": True, "ssl_ca_certs": connection.ca_file} if kind == "tls" else {}
+    tls = _trust(alias, connection) if kind == "tls" else {}
     asking = _always(connection) | {"socket_timeout": each, "socket_connect_timeout": each, "health_check_interval": 0}
     return Target(
         kind,

@@ -1,0 +1,60 @@
+"""A primary that is lost under load, and the sentinels' new one."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from django_redis_patterns.core.connections.breaker import breaker
+from django_redis_patterns.exceptions import RedisDenied
+from django_redis_patterns.leaderboards import Leaderboard
+from django_redis_patterns.testing.sentinel import SentinelTrio
+from tests.core.desks import connected
+from tests.faults.load import wait_for_success, writing
+
+pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.slow]
+board = Leaderboard("songs")
+
+
+@pytest.fixture
+def trio() -> Iterator[SentinelTrio]:
+    with SentinelTrio() as trio, connected(**trio.connection, TIMEOUT=0.3, CONNECT_TIMEOUT=0.3):
+        breaker.cache_clear()
+        yield trio
+
+
+@pytest.mark.parametrize("how", ["kill", "freeze"])
+def test_a_failover_under_load(how: str, trio: SentinelTrio) -> None:
+    """Calls fail only while there is no primary, in time, and go on at the new one, and only there."""
+    with writing(board) as diary:
+        wait_for_success(diary)
+        before = max(diary.scores)
+        old = trio.kill_primary() if how == "kill" else trio.freeze_primary()
+        trio.wait_for_failover(old)
+        wait_for_success(diary, 3)
+        after = len(diary.scores)
+        if how == "freeze":
+            old.resume()
+        time.sleep(1)
+        wait_for_success(diary)
+    assert not diary.strange
+    assert len(diary.scores) > after
+    assert max(diary.scores) > before  # what was replicated is there
+    with redis.Redis.from_url(trio.primary.url, protocol=2) as new:
+        kept = new.zscore(board.keys().board, "a") or 0
+    # Each acknowledged increment since the failover counts once; of what nobody knows at most that many.
+    mine = diary.scores[after:]
+    assert len(set(mine)) == len(mine)
+    assert max(mine) <= kept <= max(mine) + diary.ambiguous
+
+
+def test_a_password_that_the_sentinels_do_not_know(trio: SentinelTrio) -> None:
+    """Whom the sentinels refuse is told so: it is no outage."""
+    for sentinel in trio.sentinels:
+        with redis.Redis.from_url(sentinel.url, protocol=2) as admin:
+            admin.execute_command("ACL", "SETUSER", "default", "resetpass", ">secret")
+    with pytest.raises(RedisDenied):
+        board.increment("a")
+    with connected(**trio.connection, SENTINEL_PASSWORD="secret"):
+        assert board.increment("a").score == 1
