@@ -1,43 +1,95 @@
 """A Redis Cluster on this machine, out of `RedisServer`s."""
 
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import redis
+from redis.crc import key_slot
 
-from django_redis_patterns.testing.servers import PATIENCE, RedisServer, ServerError
+from django_redis_patterns.testing.migration import Migration
+from django_redis_patterns.testing.nodes import owner, tell, views
+from django_redis_patterns.testing.servers import RedisServer, ServerError
+from django_redis_patterns.testing.tls import Authority
+from django_redis_patterns.testing.waiting import until
 
 SLOTS = 16384
 # A cluster shows a replica to clients when the replica has received something: a ping, at first.
-OPTIONS = """--cluster-enabled yes --cluster-node-timeout 1000
+# A replica stays with its primary, however few another has.
+OPTIONS = """--cluster-enabled yes --cluster-node-timeout 1000 --cluster-migration-barrier 999
     --repl-diskless-sync yes --repl-diskless-sync-delay 0 --repl-ping-replica-period 1"""
+TLS_OPTIONS = "--tls-cluster yes --tls-replication yes"
+
+
+def slot_of(key: str | bytes) -> int:
+    return int(key_slot(key.encode() if isinstance(key, str) else key))
 
 
 class RedisCluster:
     """*masters* nodes that share all slots, and *replicas* spread over them; as ready as `RedisServer`, and as clean.
 
-    with RedisCluster() as cluster:
-        REDIS_PATTERNS = {"CONNECTIONS": {"default": {"CLUSTER": cluster.urls}}}
+        with RedisCluster() as cluster:
+            REDIS_PATTERNS = {"CONNECTIONS": {"default": cluster.connection}}
+            old = cluster.primary_of("a")
+            old.kill()
+            new = cluster.wait_for_failover(old)
+
+    A node counts as down when it is silent for a second; *options* may lengthen ``--cluster-node-timeout``. With *tls*
+    the nodes speak nothing else, neither with clients nor with each other.
     """
 
-    def __init__(self, masters: int = 3, replicas: int = 3, *, executable: str | None = None) -> None:
+    def __init__(
+        self,
+        masters: int = 3,
+        replicas: int = 3,
+        *,
+        executable: str | None = None,
+        options: Sequence[str] = (),
+        tls: Authority | None = None,
+    ) -> None:
+        words = [*OPTIONS.split(), *(TLS_OPTIONS.split() if tls else []), *options]
         self.masters = masters
-        self.nodes = [RedisServer(executable, options=OPTIONS.split()) for _ in range(masters + replicas)]
+        self.tls = tls
+        self.nodes = [RedisServer(executable, options=words, tls=tls) for _ in range(masters + replicas)]
 
     @property
     def urls(self) -> list[str]:
         return [node.url for node in self.nodes]
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """An entry for ``CONNECTIONS`` in ``REDIS_PATTERNS``."""
+        return {"CLUSTER": self.urls} | ({"CA_FILE": self.tls.ca_file} if self.tls else {})
+
+    @property
+    def primaries(self) -> list[RedisServer]:
+        """The nodes that answer and say they are one."""
+        return [view.server for view in views(self.nodes) if view.is_primary]
+
+    def primary_of(self, key: str | bytes) -> RedisServer:
+        """Return the node that has the key's slot now. Raises `ServerError` when none that answers has it."""
+        return owner(views(self.nodes), slot_of(key)).server
+
+    def replica_of(self, primary: RedisServer) -> RedisServer:
+        """Return the first node that answers and replicates that one, which may be down."""
+        for view in views(node for node in self._shard(primary) if node is not primary):
+            if not view.is_primary:
+                return view.server
+        raise ServerError("The primary has no replica that answers.")
+
+    def wait_for_failover(self, old: RedisServer) -> RedisServer:
+        """Return the primary in the place of *old* when every node that answers knows it and finds the cluster well."""
+        return until(lambda: self._heir(old), "The cluster did not agree on a new primary.")
+
+    def migration(self, slot: int, to: RedisServer) -> Migration:
+        """Return the move of a slot to another primary, as a block: ASK, TRYAGAIN and MOVED at will."""
+        return Migration(self.nodes, slot, to)
 
     def start(self) -> Self:
         """Start all nodes, and return when each says that the cluster is well."""
         try:
             for node in self.nodes:
                 node.start()
-            with ExitStack() as stack:
-                self._join([stack.enter_context(redis.Redis(port=node.port, protocol=2)) for node in self.nodes])
+            self._join()
         except BaseException:
             self.stop()
             raise
@@ -47,20 +99,37 @@ class RedisCluster:
         for node in self.nodes:
             node.stop()
 
-    def _join(self, nodes: list[redis.Redis]) -> None:
-        masters, replicas = nodes[: self.masters], nodes[self.masters :]
-        for number, node in enumerate(nodes):
-            _tell(node, "SET-CONFIG-EPOCH", number + 1)
-            _tell(node, "MEET", "127.0.0.1", self.nodes[0].port)
-        for number, master in enumerate(masters):
-            first, end = (SLOTS * n // len(masters) for n in (number, number + 1))
-            _tell(master, "ADDSLOTS", *range(first, end))
-        _until(lambda: all(len(_tell(node, "NODES")) == len(nodes) for node in nodes))
-        for number, replica in enumerate(replicas):
-            _tell(replica, "REPLICATE", _tell(masters[number % len(masters)], "MYID"))
-        _until(lambda: all(_shows_replicas(node, len(replicas)) for node in nodes))
-        _until(lambda: all(replica.info("replication").get("master_link_status") == "up" for replica in replicas))
-        _until(lambda: all(_tell(node, "INFO")["cluster_state"] == "ok" for node in nodes))
+    def _shard(self, node: RedisServer) -> list[RedisServer]:
+        """Return the nodes that hold the same data, in any of their roles."""
+        return self.nodes[self.nodes.index(node) % self.masters :: self.masters]
+
+    def _heir(self, old: RedisServer) -> RedisServer | None:
+        seen = views(self.nodes)
+        others = [node for node in self._shard(old) if node is not old]
+        heirs = [view for view in seen if view.id in view.slots and view.server in others]
+        agreed = all(view.is_ok and view.slots == seen[0].slots for view in seen)
+        return heirs[0].server if agreed and len(heirs) == 1 else None
+
+    def _join(self) -> None:
+        for number, node in enumerate(self.nodes):
+            tell(node, "SET-CONFIG-EPOCH", number + 1)
+            tell(node, "MEET", "127.0.0.1", self.nodes[0].port)
+        for number, node in enumerate(self.nodes[: self.masters]):
+            first, end = (SLOTS * n // self.masters for n in (number, number + 1))
+            tell(node, "ADDSLOTS", *range(first, end))
+        self._until(lambda node: len(tell(node, "NODES")) == len(self.nodes))
+        for replica in self.nodes[self.masters :]:
+            tell(replica, "REPLICATE", tell(self._shard(replica)[0], "MYID"))
+        self._until(self._shows_replicas)
+        self._until(lambda node: node in self.nodes[: self.masters] or _is_in_sync(node))
+        self._until(lambda node: tell(node, "INFO")["cluster_state"] == "ok")
+
+    def _shows_replicas(self, node: RedisServer) -> bool:
+        shown = sum(len(replicas) for _start, _end, _primary, *replicas in tell(node, "SLOTS"))
+        return shown == len(self.nodes) - self.masters
+
+    def _until(self, condition: Callable[[RedisServer], bool]) -> None:
+        until(lambda: all(map(condition, self.nodes)), "The cluster did not come together.")
 
     def __enter__(self) -> Self:
         return self.start()
@@ -71,17 +140,7 @@ class RedisCluster:
         self.stop()
 
 
-def _tell(node: redis.Redis, word: str, *args: Any) -> Any:
-    return node.execute_command(f"CLUSTER {word}", *args)  # type: ignore[no-untyped-call]
-
-
-def _shows_replicas(node: redis.Redis, count: int) -> bool:
-    return sum(len(replicas) for _start, _end, _master, *replicas in _tell(node, "SLOTS")) == count
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 3 * PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            raise ServerError("The cluster did not come together.")
-        time.sleep(0.05)
+def _is_in_sync(replica: RedisServer) -> bool:
+    with replica.client() as client:
+        told: Any = client.info("replication")
+        return bool(told.get("master_link_status") == "up")
