@@ -1,9 +1,13 @@
 import asyncio
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
+from django.test import override_settings
 
+from django_redis_patterns.core.connections import client
 from django_redis_patterns.core.operations import IO, both
 
 pytest_plugins = ["pytester"]
@@ -81,6 +85,47 @@ def test_a_leaked_key_fails_its_test(pytester, redis_server, monkeypatch):
     result = pytester.runpytest_subprocess("-p", "no:django", "-p", "no:asyncio", "-W", "ignore")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*without a TTL were left behind: leaked"])
+
+
+def serve(connection: dict[str, Any]) -> None:
+    with override_settings(REDIS_PATTERNS={"CONNECTIONS": {"default": connection}}):
+        assert client().set("served", "1", ex=60)
+
+
+def test_a_server_that_speaks_tls(tls_server):
+    assert tls_server.url.startswith("rediss://")
+    serve(tls_server.connection)
+
+
+def test_servers_behind_sentinels(sentinel_trio):
+    serve(sentinel_trio.connection)
+
+
+@pytest.mark.cluster
+def test_servers_that_are_a_cluster(redis_cluster):
+    serve(redis_cluster.connection)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_proxy_that_is_whole_again_for_the_next_test(times, fault_proxy, redis_server, bare_redis):
+    assert fault_proxy.target == ("127.0.0.1", redis_server.port)
+    serve({"URL": fault_proxy.url})
+    fault_proxy.refuse()
+    with pytest.raises(redis.ConnectionError):
+        serve({"URL": fault_proxy.url})
+    assert bare_redis.get("served") == "1"
+
+
+def test_tests_about_tls_are_skipped_without_it(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makeconftest("""
+        from django_redis_patterns.testing import fixtures
+        from django_redis_patterns.testing.fixtures import *
+
+        fixtures.has_tls = lambda: False
+    """)
+    pytester.makepyfile("def test_tls(tls_server): pass")
+    pytester.runpytest_subprocess("-p", "no:django", "-p", "no:asyncio", "-W", "ignore").assert_outcomes(skipped=1)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 import redis
 from redis.sentinel import Sentinel
@@ -8,10 +6,9 @@ from django_redis_patterns.testing.sentinel import SentinelTrio
 from django_redis_patterns.testing.servers import RedisServer
 
 
-@pytest.fixture(scope="module")
-def trio() -> Iterator[SentinelTrio]:
-    with SentinelTrio() as trio:
-        yield trio
+@pytest.fixture
+def trio(sentinel_trio: SentinelTrio) -> SentinelTrio:
+    return sentinel_trio
 
 
 def read(server: RedisServer, key: str) -> str | None:
