@@ -43,7 +43,7 @@ class Diary:
 
     def check(self) -> None:
         """No call was too long, no error was the driver's own, and no increment counted twice."""
-        assert not self.strange
+        assert not self.strange, self.strange[:3]
         assert self.longest < options.target("default").budget + BUSY
         assert len(set(self.scores)) == len(self.scores), "two calls were told the same score"
 

@@ -85,6 +85,7 @@ def _cluster(where: Target, options: dict[str, Any]) -> RedisCluster:
         connection_pool_class=Pool,
         max_connections=where.max_connections,
         require_full_coverage=False,
+        reinitialize_steps=0,
         **options,
     )
 
@@ -97,6 +98,7 @@ def _async_cluster(where: Target, options: dict[str, Any]) -> AsyncRedisCluster:
         startup_nodes=nodes,
         max_connections=where.max_connections,
         require_full_coverage=False,
+        reinitialize_steps=0,  # each so many redirections it would close the connections that other tasks are using
         ssl=where.kind == "tls",
         **options,
     )

@@ -15,7 +15,7 @@ DRIVER_ERRORS = (redis.RedisError, RedisClusterException)
 
 _DENIED = (redis.AuthenticationError, redis.AuthorizationError, redis.NoPermissionError)
 _LOST = (redis.ConnectionError, redis.TimeoutError)
-_CLUSTER = (redis.ClusterDownError, redis.SlotNotCoveredError)
+_CLUSTER = (redis.ClusterError, redis.SlotNotCoveredError)  # down, a slot without a node, or one that never arrives
 _UNKNOWN = "unauthenticated"  # of whom a server reads but the shortest commands
 _CUT_SHORT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 # Older servers hide the code of an error inside of a script in its text.
