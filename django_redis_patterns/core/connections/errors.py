@@ -16,6 +16,8 @@ DRIVER_ERRORS = (redis.RedisError, RedisClusterException)
 _DENIED = (redis.AuthenticationError, redis.AuthorizationError, redis.NoPermissionError)
 _LOST = (redis.ConnectionError, redis.TimeoutError)
 _CLUSTER = (redis.ClusterError, redis.SlotNotCoveredError)  # down, a slot without a node, or one that never arrives
+_ANSWERS = (redis.BusyLoadingError, redis.MaxConnectionsError)  # connection errors, of a server that is there
+_REFUSED = (*_CLUSTER, *_ANSWERS)
 _UNKNOWN = "unauthenticated"  # of whom a server reads but the shortest commands
 _CUT_SHORT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 # Older servers hide the code of an error inside of a script in its text.
@@ -44,7 +46,9 @@ def never_ran(error: Exception) -> bool:
 
 def is_lost(error: Exception) -> bool:
     """Return whether a new connection may do what this one could not."""
-    return is_stale(error) or (isinstance(error, _LOST) and not isinstance(error, (*_DENIED, *_ANSWERS)))
+    if isinstance(error, (*_DENIED, *_ANSWERS)) or _is_untrusted(error):
+        return False
+    return is_stale(error) or isinstance(error, _LOST)
 
 
 def is_silence(error: Exception) -> bool:
@@ -54,16 +58,12 @@ def is_silence(error: Exception) -> bool:
     """
     error = _inner(error)
     unreachable = hasattr(error, "never_sent") and isinstance(error, redis.ConnectionError)
-    return (unreachable or isinstance(error, redis.TimeoutError)) and _ours(error, "") is not None and is_lost(error)
+    return (unreachable or isinstance(error, redis.TimeoutError)) and is_lost(error)
 
 
 def is_stale(error: Exception) -> bool:
     """Return whether this connection leads to a replica, which was the primary once."""
     return _code(error) == "READONLY" or isinstance(error.__context__, redis.ReadOnlyError)
-
-
-_ANSWERS = (redis.BusyLoadingError, redis.MaxConnectionsError)
-_REFUSED = (*_CLUSTER, *_ANSWERS)
 
 
 def _ours(error: BaseException, alias: str) -> Exception | None:
