@@ -10,7 +10,8 @@ from django_redis_patterns.core.connections.breaker import breaker
 from django_redis_patterns.exceptions import RedisDenied
 from django_redis_patterns.leaderboards import Leaderboard
 from django_redis_patterns.testing.sentinel import SentinelTrio
-from tests.core.desks import connected
+from tests.core.conftest import desk
+from tests.core.desks import Desk, Ear, connected, until
 from tests.faults.load import wait_for_success, writing
 
 pytestmark = [pytest.mark.permanent_keys("*"), pytest.mark.slow]
@@ -58,3 +59,15 @@ def test_a_password_that_the_sentinels_do_not_know(trio: SentinelTrio) -> None:
         board.increment("a")
     with connected(**trio.connection, SENTINEL_PASSWORD="secret"):
         assert board.increment("a").score == 1
+
+
+@pytest.mark.parametrize("how", ["kill", "freeze"])
+def test_listeners_follow(how: str, trio: SentinelTrio, desk: Desk) -> None:
+    """Who listens is told of the gap, and hears what is published at the new primary."""
+    ear = Ear()
+    desk.subscribe("news", ear)
+    old = trio.kill_primary() if how == "kill" else trio.freeze_primary()
+    new = trio.wait_for_failover(old)
+    with new.client() as publisher:
+        until(lambda: publisher.publish("news", "back") and b"back" in ear.heard)
+    assert ear.gaps == 1
