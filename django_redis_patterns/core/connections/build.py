@@ -66,7 +66,8 @@ def build_async(where: Target, block: int = 0) -> AsyncClient:
 def _sentinel_pools(where: Target, pool: Any, classes: dict[str, Any], retry: Any) -> list[Any]:
     """Return a pool of connections to each sentinel."""
     asking = where.sentinel_options | {"retry": retry(NoBackoff(), 0)}
-    return [pool(classes[where.kind], host=host, port=port, **asking) for host, port in where.sentinels]
+    options = {"max_connections": where.max_connections, **asking}
+    return [pool(classes[where.kind], host=host, port=port, **options) for host, port in where.sentinels]
 
 
 def _options(where: Target, block: int) -> dict[str, Any]:

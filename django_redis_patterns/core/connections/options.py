@@ -45,10 +45,13 @@ class Target:
 
     @property
     def budget(self) -> float:
-        """The most seconds of a call whose server says nothing: to find it, to connect, to answer, to try again."""
-        connect, answer = self.options["socket_connect_timeout"], self.options["socket_timeout"]
-        asking = 2 * sum(self.sentinel_options.get("socket_timeout", 0.0) for _ in self.sentinels)
-        return float(connect + answer + asking + RETRY_WINDOW)
+        """The most seconds of a call whose server says nothing: to find it, to connect, to answer, to try again.
+
+        On a cluster every node may have to be asked in vain where the slots are now.
+        """
+        one = self.options["socket_connect_timeout"] + self.options["socket_timeout"]
+        sentinels = 2 * sum(self.sentinel_options["socket_timeout"] for _ in self.sentinels)
+        return float(one * (1 + len(self.cluster)) + sentinels + RETRY_WINDOW)
 
 
 def target(alias: str) -> Target:
