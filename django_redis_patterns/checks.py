@@ -2,6 +2,7 @@
 
 redis_patterns.E001  ``REDIS_PATTERNS`` cannot be used
 redis_patterns.W001  a cache shares its database with data that ``cache.clear()`` would wipe
+redis_patterns.W002  an error report would show the password of an URL in the settings
 redis_patterns.E101  our session middleware over a foreign session engine
 redis_patterns.W101  our session engine under Django's own middleware
 redis_patterns.W102  sessions are read with something other than JSON
@@ -17,11 +18,12 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core import checks
+from django.utils.module_loading import import_string
 
 from .conf import Connection, settings
 from .core.connections import options
 from .core.connections.caches import BACKENDS
-from .exceptions import InvalidConfiguration
+from .exceptions import InvalidConfiguration, without_secrets
 
 ENGINE = "django_redis_patterns.sessions"
 OUR_MIDDLEWARE = "django_redis_patterns.sessions.SessionMiddleware"
@@ -33,6 +35,8 @@ PUBSUB_LAYER = "channels_redis.pubsub.RedisPubSubChannelLayer"
 MEMORY_LAYER = "channels.layers.InMemoryChannelLayer"
 CORE_BLOCKS = 5.0  # seconds: channels_redis' `brpop_timeout`, and redis-py 8's default socket_timeout
 
+REPORTER_FILTER = "django_redis_patterns.debug.ExceptionReporterFilter"
+
 Messages = list[checks.CheckMessage]
 
 
@@ -41,6 +45,7 @@ def register_all() -> None:
     for check in (
         check_configuration,
         check_shared_database,
+        check_error_reports,
         check_session_middleware,
         check_session_serializer,
         check_channel_layers,
@@ -77,6 +82,24 @@ def check_shared_database(**_: Any) -> Messages:
             id="redis_patterns.W001",
         )
         for alias in shared
+    ]
+
+
+def check_error_reports(**_: Any) -> Messages:
+    """Warn of passwords that Django's own filter leaves in a mail to the admins."""
+    if django_settings.DEBUG:
+        return []
+    reporter = import_string(django_settings.DEFAULT_EXCEPTION_REPORTER_FILTER)()
+    given = {name: getattr(django_settings, name, None) for name in ("REDIS_PATTERNS", "CACHES", "CHANNEL_LAYERS")}
+    shown = {name: str(reporter.cleanse_setting(name, value)) for name, value in given.items()}
+    return [
+        checks.Warning(
+            f"{name} has an URL with a login in it, and error reports show it.",
+            hint=f'Set DEFAULT_EXCEPTION_REPORTER_FILTER = "{REPORTER_FILTER}", or use PASSWORD or PASSWORD_FILE.',
+            id="redis_patterns.W002",
+        )
+        for name, text in shown.items()
+        if without_secrets(text) != text
     ]
 
 

@@ -12,7 +12,18 @@ RedisPatternsError
 └── UnknownTopic             a topic that no class declares (also a LookupError)
 """
 
+import re
+
 from django.core.exceptions import ImproperlyConfigured
+
+# Everything up to the last @ of a word: a password that was not quoted may hold / and # too.
+_LOGIN = re.compile(r"(?<=://)[^\s'\"]*@")
+_OPTION = re.compile(r"(?<=[?&])((?:ssl_)?password=)[^&\s'\"]*")
+
+
+def without_secrets(text: str) -> str:
+    """Return *text* with user and password of each URL in it masked."""
+    return _OPTION.sub(r"\1***", _LOGIN.sub("***@", text))
 
 
 class RedisPatternsError(Exception):
@@ -20,7 +31,10 @@ class RedisPatternsError(Exception):
 
 
 class InvalidConfiguration(RedisPatternsError, ImproperlyConfigured):
-    """``REDIS_PATTERNS`` holds something that cannot be used; the message names the option."""
+    """``REDIS_PATTERNS`` holds something that cannot be used; the message names the option, and no password."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 class RedisUnavailable(RedisPatternsError):

@@ -15,6 +15,7 @@ ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").spl
 # Redis: everything that this package needs to know.
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 REDIS_PATTERNS = {"CONNECTIONS": {"default": {"URL": REDIS_URL}}, "PREFIX": "arcade"}
+DEFAULT_EXCEPTION_REPORTER_FILTER = "django_redis_patterns.debug.ExceptionReporterFilter"  # no passwords in reports
 SESSION_ENGINE = "django_redis_patterns.sessions"
 CHANNEL_LAYERS = {"default": channel_layer()}  # for the chat's groups
 

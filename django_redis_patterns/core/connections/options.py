@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from redis.connection import parse_url
 
@@ -20,6 +19,7 @@ HEALTH_CHECK_SECONDS = 15
 RETRY_WINDOW = 0.5
 #: The least seconds that one sentinel is given to answer.
 LEAST_FOR_SENTINEL = 0.1
+PLAIN_URL = "write redis://user:password@host:port/0, with / ? # [ ] in the password as %2F %3F %23 %5B %5D"
 
 
 @dataclass(frozen=True)
@@ -132,13 +132,16 @@ def _address(alias: str, url: str | None, connection: Connection) -> tuple[Kind,
 
 
 def _parse(alias: str, url: str) -> dict[str, Any]:
+    scheme, is_url, rest = url.partition("://")
     try:
-        return dict(parse_url(url))  # type: ignore[no-untyped-call]
+        parts = dict(parse_url(url))  # type: ignore[no-untyped-call]
     except ValueError as error:
-        scheme = urlsplit(url).scheme
-        raise InvalidConfiguration(
-            f"REDIS_PATTERNS CONNECTIONS[{alias!r}] has an URL of scheme {scheme!r} that cannot be read: {error}"
-        ) from None
+        known = str(error).startswith(("Redis URL must", "Invalid value for"))  # others quote a piece, maybe a password
+        what = f"of scheme {scheme!r} that cannot be read" if is_url else "without a scheme"
+        raise _invalid(alias, f"has an URL {what}: {error if known else PLAIN_URL}") from None
+    if scheme != "unix" and "@" in rest.partition("?")[0].partition("/")[2]:
+        raise _invalid(alias, f"has an URL with an @ behind its host: {PLAIN_URL}")
+    return parts
 
 
 def _credentials(alias: str, connection: Connection) -> dict[str, Any]:
