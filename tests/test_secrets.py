@@ -4,6 +4,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -73,11 +74,14 @@ def reporter(request: pytest.FixtureRequest) -> Iterator[str]:
     get_default_exception_reporter_filter.cache_clear()
 
 
-def test_check(connections: list[str]) -> None:
-    """It says what is wrong, and no password."""
-    out = StringIO()
-    call_command("check", stdout=out, stderr=out)
-    assert CANARY not in out.getvalue()
+def test_doctor_and_check(connections: list[str]) -> None:
+    """They say what is wrong with each connection, and not its password."""
+    for args in (["redis", "doctor", "--acl"], ["redis", "doctor", "--json"], ["check"]):
+        out = StringIO()
+        with pytest.raises(SystemExit) if args[0] == "redis" else nullcontext():
+            call_command(*args, stdout=out, stderr=out)
+        assert CANARY not in out.getvalue()
+        assert args[0] == "check" or "'sentinels'" in out.getvalue()
 
 
 def test_reprs_and_errors(connections: list[str]) -> None:

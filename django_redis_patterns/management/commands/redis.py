@@ -1,6 +1,6 @@
 """``manage.py redis <area> <action>``: one command for all rooms.
 
-An area is a module of ``django_redis_patterns.management`` with ``HELP``, ``add_arguments(parser)`` and
+An area is a module or a package of ``django_redis_patterns.management`` with ``HELP``, ``add_arguments(parser)`` and
 ``handle(command, **options)``, which returns the exit code.
 """
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Give each area its own parser."""
         areas = parser.add_subparsers(dest="area", required=True, metavar="area")
-        for name in [module.name for module in iter_modules(management.__path__) if not module.ispkg]:
+        for name in [module.name for module in iter_modules(management.__path__) if module.name != "commands"]:
             area = import_module(f"{management.__name__}.{name}")
             own = areas.add_parser(name, help=area.HELP, description=area.HELP)
             area.add_arguments(own)
