@@ -1,9 +1,14 @@
 """Certificates for servers on this machine, by an authority that only the test trusts."""
 
+import subprocess
 import tempfile
+import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
+
+# End of input means that whoever made the folder is gone, even by SIGKILL.
+WATCHER = 'read -r end; rm -rf "$1"'
 
 
 class Certificate(NamedTuple):
@@ -19,8 +24,9 @@ class Authority:
         with Authority() as authority, RedisServer(tls=authority) as server:
             redis.Redis.from_url(server.url, ssl_ca_certs=authority.ca_file)
 
-    `close` removes what it wrote; a server's certificate goes with the server. Raises `ModuleNotFoundError` without the
-    package `trustme`.
+    What it wrote is gone after `close`, when nobody holds it any more, and also when this process ends in any way,
+    SIGKILL included; a server's certificate goes with the server. Raises `ModuleNotFoundError` without the package
+    `trustme`.
     """
 
     def __init__(self) -> None:
@@ -29,13 +35,16 @@ class Authority:
         except ModuleNotFoundError:
             raise ModuleNotFoundError("Certificates for tests are made by trustme: pip install trustme") from None
         self._ca = trustme.CA()
-        self._folder = tempfile.TemporaryDirectory(prefix="redis-tls-")
-        self.ca_file = f"{self._folder.name}/ca.pem"
+        self._folder = tempfile.mkdtemp(prefix="redis-tls-")
+        words = ["/bin/sh", "-c", WATCHER, "sh", self._folder]
+        watcher = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
+        self._end = weakref.finalize(self, watcher.communicate)
+        self.ca_file = f"{self._folder}/ca.pem"
         self._ca.cert_pem.write_to_path(self.ca_file)
 
     def issue(self, folder: Path | None = None) -> Certificate:
         """Write a new certificate, good for a server and for a client, into *folder*, else into the authority's own."""
-        place = tempfile.mkdtemp(dir=folder or self._folder.name, prefix="tls-")
+        place = tempfile.mkdtemp(dir=folder or self._folder, prefix="tls-")
         issued = self._ca.issue_cert("127.0.0.1", "localhost")
         certificate = Certificate(f"{place}/cert.pem", f"{place}/key.pem")
         issued.private_key_pem.write_to_path(certificate.key_file)
@@ -44,7 +53,7 @@ class Authority:
         return certificate
 
     def close(self) -> None:
-        self._folder.cleanup()
+        self._end()
 
     def __enter__(self) -> Self:
         return self

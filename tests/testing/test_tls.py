@@ -1,5 +1,7 @@
+import gc
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from django_redis_patterns.testing.proxy import FaultProxy
 from django_redis_patterns.testing.sentinel import SentinelTrio
 from django_redis_patterns.testing.servers import RedisServer, ServerError, find_server, has_tls
 from django_redis_patterns.testing.tls import Authority
+from django_redis_patterns.testing.waiting import until
 
 needs_tls = pytest.mark.skipif(not has_tls(), reason=f"{find_server()} was built without TLS")
 
@@ -101,6 +104,34 @@ def test_an_authority_removes_what_it_wrote():
     with Authority() as authority:
         assert Path(authority.issue().key_file).exists()
     assert not Path(authority.ca_file).parent.exists()
+
+
+FORGETFUL = """
+import sys
+from django_redis_patterns.testing.tls import Authority
+authority = Authority()
+print(authority.ca_file, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("end", [subprocess.Popen.communicate, subprocess.Popen.terminate, subprocess.Popen.kill])
+def test_what_an_authority_wrote_does_not_outlive_its_process(end: Callable[[subprocess.Popen[str]], object]):
+    pytest.importorskip("trustme")
+    words = [sys.executable, "-c", FORGETFUL]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        folder = Path(process.stdout.readline()).parent
+        assert folder.exists()
+        end(process)
+    until(lambda: not folder.exists(), "The folder is still there.")
+
+
+def test_what_an_authority_wrote_goes_with_it():
+    pytest.importorskip("trustme")
+    folder = Path(Authority().ca_file).parent
+    gc.collect()
+    assert not folder.exists()
 
 
 def test_without_trustme_the_error_says_what_to_install(monkeypatch):
