@@ -36,6 +36,11 @@ class FaultProxy:
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
+    def connection(self) -> dict[str, Any]:
+        """An entry for ``CONNECTIONS`` in ``REDIS_PATTERNS``, in front of a server without TLS and users."""
+        return {"URL": self.url}
+
+    @property
     def commands(self) -> int:
         """How many commands have been passed on, without those that set up a connection (``AUTH``, ``SELECT``...)."""
         return self._faults.commands

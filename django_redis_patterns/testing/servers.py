@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -207,6 +208,24 @@ class RedisServer:
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+
+    @contextmanager
+    def down(self) -> Iterator[Self]:
+        """`kill`, and `restart` after the block, in any case."""
+        self.kill()
+        try:
+            yield self
+        finally:
+            self.restart()
+
+    @contextmanager
+    def frozen(self) -> Iterator[Self]:
+        """`pause`, and `resume` after the block, in any case."""
+        self.pause()
+        try:
+            yield self
+        finally:
+            self.resume()
 
     def log(self) -> str:
         """Return what the server has logged since its last start."""

@@ -109,10 +109,10 @@ def test_servers_that_are_a_cluster(redis_cluster):
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_proxy_that_is_whole_again_for_the_next_test(times, fault_proxy, redis_server, bare_redis):
     assert fault_proxy.target == ("127.0.0.1", redis_server.port)
-    serve({"URL": fault_proxy.url})
+    serve(fault_proxy.connection)
     fault_proxy.refuse()
     with pytest.raises(redis.ConnectionError):
-        serve({"URL": fault_proxy.url})
+        serve(fault_proxy.connection)
     assert bare_redis.get("served") == "1"
 
 

@@ -4,7 +4,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -19,6 +21,8 @@ server = RedisServer().start()
 print(server.pid, server.folder, flush=True)
 time.sleep(60)
 """
+
+GONE = (redis.ConnectionError, redis.TimeoutError)
 
 
 def client(server: RedisServer, **options: float) -> redis.Redis:
@@ -102,6 +106,18 @@ def test_a_paused_server_answers_when_it_is_resumed():
             impatient.ping()
         server.resume()
         assert patient.ping()
+
+
+@pytest.mark.parametrize("gone", [RedisServer.down, RedisServer.frozen])
+def test_a_server_is_back_after_the_block_even_if_it_fails(gone: Callable[[RedisServer], AbstractContextManager[Any]]):
+    with RedisServer() as server:
+        with gone(server) as same, client(server, socket_timeout=0.2) as impatient, pytest.raises(GONE):
+            impatient.ping()
+        assert same is server
+        with pytest.raises(ZeroDivisionError), gone(server):
+            raise ZeroDivisionError
+        with client(server) as patient:
+            assert patient.ping()
 
 
 def test_a_paused_server_can_be_stopped():
