@@ -8,6 +8,7 @@ from redis.crc import key_slot
 
 from django_redis_patterns.testing.migration import Migration
 from django_redis_patterns.testing.nodes import owner, tell, views
+from django_redis_patterns.testing.replication import is_followed
 from django_redis_patterns.testing.servers import RedisServer, ServerError
 from django_redis_patterns.testing.tls import Authority
 from django_redis_patterns.testing.waiting import until
@@ -121,7 +122,7 @@ class RedisCluster:
         for replica in self.nodes[self.masters :]:
             tell(replica, "REPLICATE", tell(self._shard(replica)[0], "MYID"))
         self._until(self._shows_replicas)
-        self._until(lambda node: node in self.nodes[: self.masters] or _is_in_sync(node))
+        self._until(lambda node: node in self.nodes[self.masters :] or is_followed(node, len(self._shard(node)) - 1))
         self._until(lambda node: tell(node, "INFO")["cluster_state"] == "ok")
 
     def _shows_replicas(self, node: RedisServer) -> bool:
@@ -138,9 +139,3 @@ class RedisCluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _is_in_sync(replica: RedisServer) -> bool:
-    with replica.client() as client:
-        told: Any = client.info("replication")
-        return bool(told.get("master_link_status") == "up")

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import redis
 
+from django_redis_patterns.testing.replication import is_followed
 from django_redis_patterns.testing.servers import RedisServer, ServerError
 from django_redis_patterns.testing.tls import Authority
 from django_redis_patterns.testing.waiting import until
@@ -120,7 +121,8 @@ class SentinelTrio:
             for replica in self.servers[1:]:
                 with replica.client() as client:
                     client.replicaof("127.0.0.1", self.servers[0].port)
-            until(lambda: all(map(_is_in_sync, self.servers[1:])), "The replicas did not come in sync.")
+            replicas = len(self.servers) - 1
+            until(lambda: is_followed(self.servers[0], replicas), "The replicas did not come in sync.")
             for sentinel in self.sentinels:
                 _hurry(sentinel.start())
             until(lambda: all(map(self._is_informed, self.sentinels)), "The sentinels did not come together.")
@@ -178,12 +180,6 @@ class SentinelTrio:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _is_in_sync(replica: RedisServer) -> bool:
-    with replica.client() as client:
-        told: Any = client.info("replication")
-        return bool(told["master_link_status"] == "up")
 
 
 def _hurry(sentinel: RedisServer) -> None:

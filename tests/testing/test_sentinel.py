@@ -39,14 +39,17 @@ def test_failover_promotes_the_replica_with_its_data(trio):
 
 
 @pytest.mark.parametrize("fault", [SentinelTrio.kill_primary, SentinelTrio.freeze_primary])
-def test_a_primary_that_is_gone_is_replaced(fault):
+def test_a_primary_that_is_gone_is_replaced_by_one_that_has_its_data(fault):
     with SentinelTrio() as trio:
+        with trio.primary.client() as client:
+            client.set("a", "1", ex=60)
         old = fault(trio)
         new = trio.wait_for_failover(old)
         assert new is not old
         assert trio.replica is old
+        assert read(new, "a") == "1"
         with new.client() as client:
-            assert client.set("a", "1", ex=60)
+            assert client.set("b", "1", ex=60)
     assert not any(server.folder.exists() for server in (*trio.servers, *trio.sentinels))
 
 
