@@ -7,12 +7,17 @@ import pytest
 import redis
 from django.conf import settings
 from django.test.signals import setting_changed
+from hypothesis import settings as hypothesis
 
 from django_redis_patterns.testing.fixtures import face, no_leaked_keys
 from django_redis_patterns.testing.servers import RedisServer, find_server
 from tests.topologies import TOPOLOGIES, Topology
 
 TOPOLOGY = pytest.StashKey[Topology]()
+
+# Every day the same examples, however slow the machine is; HYPOTHESIS_PROFILE=default looks for new ones.
+hypothesis.register_profile("everyday", derandomize=True, deadline=None)
+hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
