@@ -1,5 +1,6 @@
 """Every operation under every fault: never two effects, never longer than its budget, and well again afterwards."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -189,6 +190,19 @@ def test_a_server_that_dies_or_freezes(how: str, row: Row, victim: RedisServer, 
     finally:
         victim.restart() if how == "kill" else victim.resume()
     check(row, admin, False)
+    well_again(SYNC, row, admin)
+
+
+@pytest.mark.slow
+@every_row
+def test_a_server_that_comes_back_empty(row: Row, victim: RedisServer, proxy: FaultProxy, admin: redis.Redis) -> None:
+    """Scripts, groups of keys and indexes are gone: the library starts over with what it needs."""
+    row.prepare()
+    victim.kill()
+    for path in (victim.folder / "appendonlydir", victim.folder / "appendonly.aof"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    victim.restart()
+    assert admin.dbsize() == 0
     well_again(SYNC, row, admin)
 
 
