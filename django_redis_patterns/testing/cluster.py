@@ -1,7 +1,6 @@
 """A Redis Cluster on this machine, out of `RedisServer`s."""
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from redis.crc import key_slot
@@ -9,6 +8,7 @@ from redis.crc import key_slot
 from django_redis_patterns.testing.migration import Migration
 from django_redis_patterns.testing.nodes import owner, tell, views
 from django_redis_patterns.testing.replication import is_followed
+from django_redis_patterns.testing.running import Running
 from django_redis_patterns.testing.servers import RedisServer, ServerError
 from django_redis_patterns.testing.tls import Authority
 from django_redis_patterns.testing.waiting import until
@@ -25,7 +25,7 @@ def slot_of(key: str | bytes) -> int:
     return int(key_slot(key.encode() if isinstance(key, str) else key))
 
 
-class RedisCluster:
+class RedisCluster(Running):
     """*masters* nodes that share all slots, and *replicas* spread over them; as ready as `RedisServer`, and as clean.
 
         with RedisCluster() as cluster:
@@ -131,11 +131,3 @@ class RedisCluster:
 
     def _until(self, condition: Callable[[RedisServer], bool]) -> None:
         until(lambda: all(map(condition, self.nodes)), "The cluster did not come together.")
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

@@ -4,14 +4,14 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Coroutine
-from types import TracebackType
 from typing import Any, Self
 
 from django_redis_patterns.testing.link import Faults, Link
+from django_redis_patterns.testing.running import Running
 from django_redis_patterns.testing.servers import PATIENCE, ServerError
 
 
-class FaultProxy:
+class FaultProxy(Running):
     """Passes on to *port* what reaches its own, and fails as it is told; from `start` until `stop`.
 
         with RedisServer() as server, FaultProxy(server.port) as proxy:
@@ -150,14 +150,6 @@ class FaultProxy:
                 link.reset()
         if not self._listener.is_serving():
             await self._listen()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _bound(port: int) -> socket.socket:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Self
 
 import redis
 
 from django_redis_patterns.testing.replication import is_followed
+from django_redis_patterns.testing.running import Running
 from django_redis_patterns.testing.servers import RedisServer, ServerError
 from django_redis_patterns.testing.tls import Authority
 from django_redis_patterns.testing.waiting import until
@@ -39,7 +39,7 @@ class Sentinel(RedisServer):
         return [self.executable, str(config), *self._place(), *tls, "--sentinel"]
 
 
-class SentinelTrio:
+class SentinelTrio(Running):
     """One primary and *replicas*, watched by three sentinels; as ready as `RedisServer`, and as clean.
 
         with SentinelTrio() as trio:
@@ -172,14 +172,6 @@ class SentinelTrio:
             and told["flags"] == "master"
             and len(well) == len(self.servers) - 1
         )
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _hurry(sentinel: RedisServer) -> None:

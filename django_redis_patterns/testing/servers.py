@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import redis
 
 from django_redis_patterns.exceptions import RedisPatternsError
 from django_redis_patterns.testing import acl
+from django_redis_patterns.testing.running import Running
 from django_redis_patterns.testing.tls import Authority
 
 OLDEST = (6, 2)
@@ -128,7 +128,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-class RedisServer:
+class RedisServer(Running):
     """One server on a loopback port, in a private temporary folder, without persistence unless *options* ask for it.
 
         with RedisServer(options=["--maxmemory", "10mb"]) as server:
@@ -286,11 +286,3 @@ class RedisServer:
             if "FATAL" in log or "aborting" in log or time.monotonic() > end:
                 raise ServerError(f"{self.executable} did not start. The end of its log:\n{log[-2000:]}")
             time.sleep(0.01)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

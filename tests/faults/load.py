@@ -41,11 +41,17 @@ class Diary:
             self.latest = now
             self.scores.append(outcome.score)
 
-    def check(self) -> None:
-        """No call was too long, no error was the driver's own, and no increment counted twice."""
+    def check(self, since: int = 0, kept: float | None = None) -> None:
+        """No call was too long, no error was the driver's own, and no increment counted twice.
+
+        *kept* is what Redis has: what was acknowledged after the first *since*, and at most what nobody knows.
+        """
         assert not self.strange, self.strange[:3]
         assert self.longest < options.target("default").budget + BUSY
-        assert len(set(self.scores)) == len(self.scores), "two calls were told the same score"
+        mine = self.scores[since:]
+        assert len(set(mine)) == len(mine) > 0, "two calls were told the same score"
+        if kept is not None:
+            assert max(mine) <= kept <= max(mine) + self.ambiguous
 
 
 @contextmanager
