@@ -281,7 +281,7 @@ def test_the_server_falls_silent(unstable: RedisServer, face: Face) -> None:
     with pytest.raises(RedisUnavailable) as caught:
         face(shelf.put, "a", "2")
     unstable.resume()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < options.target("default").budget + 2
     assert caught.value.ambiguous is True
     assert caught.value.alias == "default"
 

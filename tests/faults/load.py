@@ -14,7 +14,7 @@ from django_redis_patterns.leaderboards import Leaderboard
 
 THREADS, TASKS = 3, 3
 #: Seconds that a busy machine may add to a call.
-BUSY = 1.5
+BUSY = 3.0
 
 
 @dataclass

@@ -27,8 +27,8 @@ def refuse_to_wait(row: Row, face: Face) -> None:
 
 
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-#: Seconds that a busy machine may add to a call.
-BUSY = 1.0
+#: Seconds that a busy machine may add to whatever is timed.
+BUSY = 3.0
 
 
 def test_every_operation_has_a_row() -> None:
@@ -36,15 +36,14 @@ def test_every_operation_has_a_row() -> None:
     assert set(operations()) == set(ROWS)
 
 
-def done(face: Face, call: Call, expected: type[Exception] = RedisUnavailable) -> bool:
-    """Make the call within its budget: did it return? Raises what is not *expected*."""
+def done(face: Face, call: Call) -> bool:
+    """Make the call within its budget: did it return? Raises what is no outage."""
     budget = options.target("default").budget
     started = time.monotonic()
     with trace.record() as log:
         try:
             result = face(*call)
-        except expected:
-            result = None
+        except RedisUnavailable:
             returned = False
         else:
             returned = getattr(result, "status_code", 200) < 500
@@ -63,7 +62,7 @@ def check(row: Row, admin: redis.Redis, returned: bool) -> None:
 
 def well_again(face: Face, row: Row, admin: redis.Redis) -> None:
     """Within two seconds of the end of the fault, whatever it was, an operation is its ordinary self."""
-    end = time.monotonic() + 2
+    end = time.monotonic() + 2 + BUSY
     while True:
         try:
             admin.flushall()
