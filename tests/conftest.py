@@ -9,6 +9,7 @@ from django.conf import settings
 from django.test.signals import setting_changed
 from hypothesis import settings as hypothesis
 
+from django_redis_patterns.core import connections
 from django_redis_patterns.testing.fixtures import face, no_leaked_keys
 from django_redis_patterns.testing.servers import RedisServer, find_server
 from tests.topologies import TOPOLOGIES, Topology
@@ -28,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    connections.reset()
     if topology := config.stash.get(TOPOLOGY, None):
         topology.stop()
 

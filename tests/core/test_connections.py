@@ -13,7 +13,7 @@ from asgiref.sync import async_to_sync
 from django.test import override_settings
 from redis import asyncio as aredis
 
-from django_redis_patterns.core.connections import aclient, adisconnect, client, options
+from django_redis_patterns.core.connections import aclient, adisconnect, client, options, reset
 from django_redis_patterns.exceptions import RedisDenied, RedisUnavailable
 from django_redis_patterns.testing.cluster import RedisCluster
 from django_redis_patterns.testing.fixtures import Face
@@ -308,3 +308,13 @@ def test_the_escape_hatch_is_plain_redis() -> None:
     client().set("a", "x")
     with pytest.raises(redis.ResponseError):
         client().lpush("a", "y")
+
+
+def test_new_settings_close_what_is_idle(one_node: None) -> None:
+    """A dropped client's sockets are closed at once, and not whenever the garbage collector finds them."""
+    shelf.put("a", "1")
+    idle: Any = client().connection_pool._available_connections[0]  # type: ignore[union-attr]
+    assert idle.is_connected
+    reset()
+    assert not idle.is_connected
+    assert shelf.get("a") == "1"

@@ -15,6 +15,8 @@ from typing import Any
 
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelConnectionPool
+from redis.cluster import RedisCluster
+from redis.sentinel import SentinelConnectionPool
 
 from .build import AsyncClient, Client, build, build_async
 from .options import target
@@ -72,10 +74,24 @@ def reset(**_: Any) -> None:
     """Drop every client: connection settings changed. Open subscriptions hear nothing more, and are told nothing."""
     _purge()
     _target.cache_clear()
-    _clients.clear()
+    while _clients:
+        _close_idle(_clients.popitem()[1])
     _by_loop.clear()
     for also in _also_reset:
         also()
+
+
+def _close_idle(dropped: Client) -> None:
+    """Close what nobody is using, and leave the rest to who is."""
+    if isinstance(dropped, RedisCluster):
+        nodes = dropped.get_nodes()  # type: ignore[no-untyped-call]
+        clients = [node.redis_connection for node in nodes if node.redis_connection]
+    else:
+        pool = dropped.connection_pool
+        sentinels = pool.sentinel_manager.sentinels if isinstance(pool, SentinelConnectionPool) else []
+        clients = [dropped, *sentinels]
+    for one in clients:
+        one.connection_pool.disconnect(inuse_connections=False)
 
 
 def on_reset(call: Callable[[], None]) -> None:
