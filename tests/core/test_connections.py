@@ -14,6 +14,7 @@ from django.test import override_settings
 from redis import asyncio as aredis
 
 from django_redis_patterns.core.connections import aclient, adisconnect, client, options, reset
+from django_redis_patterns.core.connections.guard import AsyncGuardedConnection
 from django_redis_patterns.exceptions import RedisDenied, RedisUnavailable
 from django_redis_patterns.testing.cluster import RedisCluster
 from django_redis_patterns.testing.fixtures import Face
@@ -138,6 +139,8 @@ def test_options_are_explicit_on_a_cluster() -> None:
             to = await aclient()
             assert isinstance(to, aredis.RedisCluster)
             _explicit(to.get_primaries()[0].connection_kwargs)
+            nodes = [*to.get_nodes(), *to.nodes_manager.startup_nodes.values()]
+            assert {node.connection_class for node in nodes} == {AsyncGuardedConnection}
             assert to.retry.get_retries() == 0
             await adisconnect()
 

@@ -218,6 +218,23 @@ def test_refused_writes(options: str, error: type[Exception], words: str, serve:
         assert caught.value.ambiguous is False
 
 
+@pytest.fixture
+def address(redis_server: RedisServer) -> Iterator[FaultProxy]:
+    """An address behind which another server may stand from one moment to the next, as DNS does at a failover."""
+    with RedisServer() as old, FaultProxy(old.port) as address, connected(URL=address.url):
+        yield address
+
+
+def test_a_primary_that_was_demoted_is_left(address: FaultProxy, redis_server: RedisServer, face: Face) -> None:
+    """Connections to what is a replica now are given up, and the write is sent to who has the address."""
+    assert face(shelf.put, "a", "old") is True
+    with redis.Redis(port=address.target[1], protocol=2) as old:
+        old.replicaof("127.0.0.1", "1")
+    address.target = ("127.0.0.1", redis_server.port)
+    assert face(shelf.put, "a", "new") is True
+    assert face(shelf.bump, "n") == 1
+
+
 def test_a_busy_server(serve: Serve, face: Face) -> None:
     """Others hear BUSY while a script runs for long: unavailable, and nothing ran."""
     server = serve("--lua-time-limit", "1", TIMEOUT=0.5)
