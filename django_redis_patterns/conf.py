@@ -60,6 +60,17 @@ class Sessions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Locks:
+    """Seconds, where a lock says nothing else: ``TTL`` until a dead holder's lock is free, ``WAIT`` for it (None: for
+    ever), ``MAX_HOLD`` for which a living holder's is renewed (None: for ever)."""
+
+    connection: str = "default"
+    ttl: float = _option(30.0, at_least=0.01)
+    wait: float | None = _option(10.0, at_least=0)
+    max_hold: float | None = _option(3600.0, at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Leaderboards:
     """``CONNECTION``: which Redis holds the boards."""
 
@@ -80,11 +91,17 @@ class Settings:
     prefix: str = "redis_patterns"
     connections: Mapping[str, Connection] = field(default_factory=dict)
     sessions: Sessions = Sessions()
+    locks: Locks = Locks()
     leaderboards: Leaderboards = Leaderboards()
     realtime: Realtime = Realtime()
 
 
-ROOMS: dict[str, type] = {"SESSIONS": Sessions, "LEADERBOARDS": Leaderboards, "REALTIME": Realtime}
+ROOMS: dict[str, type] = {
+    "SESSIONS": Sessions,
+    "LOCKS": Locks,
+    "LEADERBOARDS": Leaderboards,
+    "REALTIME": Realtime,
+}
 
 
 @cache

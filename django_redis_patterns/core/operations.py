@@ -18,6 +18,7 @@ from redis.exceptions import NoScriptError
 
 from .bell import Bell
 from .conductor import Ask, Body, Call, Gather, Locate, Run, Sleep, Wait, adrive, close, drive, result
+from .connections.clients import is_cluster
 from .connections.command import Command
 from .connections.options import Address
 from .scripts import Script
@@ -86,7 +87,7 @@ class IO:
 
     async def primary(self, key: str) -> Address | None:
         """Return the node that serves *key*; None where there is only one."""
-        return cast("Address | None", await Ask(Locate(self._alias, key)))
+        return cast(Address, await Ask(Locate(self._alias, key))) if is_cluster(self._alias) else None
 
     @contextmanager
     def block(self, seconds: float) -> Iterator[aredis.Redis]:

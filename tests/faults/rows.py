@@ -14,6 +14,10 @@ from django.http import HttpRequest, HttpResponse
 import django_redis_patterns
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.sync import Follower
+from django_redis_patterns.locks import Held, lock
+from django_redis_patterns.locks.lease import Lease
+from django_redis_patterns.locks.state import states
+from django_redis_patterns.locks.turnstile import evict, leave, renew
 from django_redis_patterns.realtime.sign_out import sign_out
 from django_redis_patterns.realtime.transmit import Message, transmit
 from django_redis_patterns.sessions import SessionMiddleware, SessionStore, for_user, logout, logout_everywhere
@@ -140,6 +144,21 @@ def _two_devices() -> SessionStore:
     return login(7, page=1)
 
 
+orders = lock("orders", wait=0)
+
+
+def _held(act: Callable[[Held], Call]) -> Callable[[], Call]:
+    return lambda: act(orders.acquire())
+
+
+def _one(act: Callable[[Lease], Call]) -> Callable[[], Call]:
+    return _held(lambda held: act(held.leases[0]))
+
+
+def _holders(redis: redis.Redis) -> int:
+    return redis.zcard(orders.places()[0].keys[0])
+
+
 ROWS: dict[str, Row] = {
     "Leaderboard.add": Row(_songs(songs.add, "d", 7), _score("d"), (None, 7)),
     "Leaderboard.increment": Row(_songs(songs.increment, "a", 2), _score("a"), (1, 3)),
@@ -158,6 +177,13 @@ ROWS: dict[str, Row] = {
     "Trending.rank": Row(_hot(hot.rank, "a"), reads=True),
     "Trending.score": Row(_hot(hot.score, "a"), reads=True),
     "Trending.top": Row(_hot(hot.top), reads=True),
+    "Lock.acquire": Row(lambda: (orders.acquire,), _holders, (0, 1)),
+    "Lock.holders": Row(_held(lambda held: (orders.holders,)), _holders, (1,), reads=True),
+    "Held.release": Row(_held(lambda held: (held.release,)), _holders, (1, 0)),
+    "left": Row(_one(lambda lease: (leave, lease.place, lease.card, lease.fence)), _holders, (1, 0)),
+    "evict": Row(_one(lambda lease: (evict, lease.place)), _holders, (1, 0)),
+    "renew": Row(_held(lambda held: (renew, "default", held.leases)), _holders, (1,), reads=True),
+    "states": Row(_one(lambda lease: (states, "default", [lease.place.keys])), _holders, (1,), reads=True),
     "LeaderboardManager.count": Row(_players(lambda: (Player.leaderboard.count,)), reads=True),
     "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),
     "LeaderboardManager.rebuild": Row(_players(_rebuilt), _standing, ([1, 2, 3], [1, 2, 9])),

@@ -65,14 +65,14 @@ def is_cluster(alias: str) -> bool:
     return bool(_target(alias).cluster)
 
 
-def primary(alias: str, key: str) -> Address | None:
-    """Return the node of a cluster that serves *key*, as far as this client knows; None where there is only one."""
-    return _serving(client(alias), key) if is_cluster(alias) else None
+def primary(alias: str, key: str) -> Address:
+    """Return the node of the cluster *alias* that serves *key*, as far as this client knows."""
+    return _serving(client(alias), key)
 
 
-async def aprimary(alias: str, key: str) -> Address | None:
+async def aprimary(alias: str, key: str) -> Address:
     """The same on the running event loop."""
-    return _serving(await aclient(alias), key) if is_cluster(alias) else None
+    return _serving(await aclient(alias), key)
 
 
 def _serving(to: Any, key: str) -> Address:

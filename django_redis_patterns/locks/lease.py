@@ -1,0 +1,59 @@
+"""A place that is held, and until when: what holders own and keepers prolong."""
+
+import os
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from .clock import counted_on, now
+from .place import Card, Place
+
+#: Leases of this process by token. Weak: a lock that nobody can release any more is not kept.
+living: "WeakValueDictionary[str, Lease]" = WeakValueDictionary()
+
+
+class Lease:
+    """One place, held by one card. Times are those of `clock.now`.
+
+    ``deadline``: until when it may be relied on, without asking. ``renew_at``: when it wants to be prolonged.
+    ``ends_at``: when that stops. ``why_lost``: what ended it before its holder did.
+    """
+
+    def __init__(self, place: Place, card: Card, fence: int, *, ends_at: float) -> None:
+        self.place, self.card, self.fence, self.ends_at = place, card, fence, ends_at
+        self.deadline = self.renew_at = 0.0
+        self.why_lost = ""
+        self.on_change: Callable[[], None] | None = None
+        self._pid = os.getpid()
+        living[card.token] = self
+
+    def prolonged(self, since: float, ttl: float) -> None:
+        """Take note that Redis keeps it for *ttl* seconds from some moment after *since*."""
+        self.deadline = since + counted_on(ttl)
+        self.renew_at = since + ttl / 3
+
+    def lose(self, why: str) -> None:
+        """Take note that it is somebody else's, or nobody's."""
+        self.why_lost = self.why_lost or why
+        if (tell := self.on_change) is not None:
+            tell()
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another process got it, and this one was forked from it."""
+        return self._pid != os.getpid()
+
+    @property
+    def loss(self) -> str:
+        """Why it cannot be relied on any more; "" while it can."""
+        if self.is_foreign:
+            return "it belongs to the process that this one was forked from"
+        if self.why_lost:
+            return self.why_lost
+        return "its time was up before it could be renewed" if now() >= self.deadline else ""
+
+
+def _start_anew() -> None:
+    living.clear()
+
+
+os.register_at_fork(after_in_child=_start_anew)

@@ -1,0 +1,256 @@
+"""The lock: a context manager for threads and tasks, a decorator, and plain acquire and release."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from copy import copy
+from datetime import timedelta
+from enum import Enum
+from types import TracebackType
+from typing import Any, Literal, ParamSpec, TypeVar, cast
+
+from django.db.models import Model
+
+from django_redis_patterns.conf import settings
+from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.exceptions import LockLost, LockReentry, LockTimeout, LockUnavailable, RedisUnavailable
+
+from . import entered
+from .atomic import locked_transaction, warn_before_commit
+from .claim import Claim
+from .clock import now, seconds
+from .decorators import OnBusy, locked
+from .held import Held
+from .keeper import keeper
+from .lease import Lease
+from .names import names
+from .place import Place
+from .state import read
+from .turnstile import Holder, enter, left
+from .watch import Watch
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Duration = float | timedelta
+Lockable = str | Model | Iterable[str | Model]
+
+
+class Default(Enum):
+    """Says: as ``REDIS_PATTERNS["LOCKS"]`` has it."""
+
+    DEFAULT = "the setting"
+
+
+DEFAULT = Default.DEFAULT
+
+
+class Lock:
+    """A lock by name; see `lock` and `semaphore`, which make it. It may be used again and again, and by many at once:
+    each use has a token of its own."""
+
+    def __init__(
+        self,
+        what: Lockable,
+        *,
+        ttl: Duration | None = None,
+        wait: Duration | Default | None = DEFAULT,
+        max_hold: Duration | Default | None = DEFAULT,
+        on_busy: OnBusy | None = None,
+        connection: str | None = None,
+        kind: Literal["locks", "semaphores"] = "locks",
+        limit: int = 1,
+    ) -> None:
+        self._names = names(what)
+        self._ttl = None if ttl is None else seconds(ttl, "ttl", least=0.01)
+        self._wait = wait if wait is None or isinstance(wait, Default) else seconds(wait, "wait")
+        self._max_hold = (
+            max_hold if max_hold is None or isinstance(max_hold, Default) else seconds(max_hold, "max_hold")
+        )
+        if on_busy not in ("raise", "skip", None):
+            raise ValueError(f'on_busy is "raise" or "skip", not {on_busy!r}.')
+        self._on_busy = on_busy
+        self._connection = connection
+        self._kind, self._limit = kind, limit
+
+    def __repr__(self) -> str:
+        return f"<Lock {self.name!r}>"
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return ", ".join(self._names)
+
+    @property
+    def connection(self) -> str:
+        """The alias of the connection that keeps it."""
+        return self._connection or settings().locks.connection
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds for which it is waited for; None: for ever."""
+        return settings().locks.wait if isinstance(self._wait, Default) else self._wait
+
+    async def _acquire(self, io: IO) -> Held:
+        """Wait for the lock and return it, held. All of several names, or none.
+
+        Raises `LockTimeout` when others hold it for all of ``wait``, `LockUnavailable` when Redis is away.
+        """
+        if self.wait != 0:
+            await io.expect_to_wait(float("inf") if self.wait is None else self.wait)
+        until = None if self.wait is None else now() + self.wait
+        leases: list[Lease] = []
+        try:
+            for place in self.places():
+                wait = until and max(0.0, until - now())
+                leases.append(await self._claim(place, wait).run(io, max((one.fence for one in leases), default=0)))
+            if len(leases) > 1:
+                await self._level(io, leases)
+        except BaseException as error:
+            await self._none(io, leases, error)
+            if isinstance(error, RedisUnavailable):
+                raise LockUnavailable(error.alias, error.__cause__ or error, ambiguous=error.ambiguous) from error
+            raise
+        return Held(self.name, leases)
+
+    async def _holders(self, io: IO) -> list[Holder]:
+        """Return who holds it at this moment; of several names, who holds any of them."""
+        states = await io.gather(*(read(io, place.keys) for place in self.places()))
+        return [holder for state in states for holder in state.holders]
+
+    acquire, aacquire = both(_acquire)
+    holders, aholders = both(_holders)
+
+    def places(self) -> list[Place]:
+        """Return where its names are kept, in the order in which everybody takes them."""
+        return [Place(name, self.connection, self._kind, self._limit) for name in self._names]
+
+    def renamed(self, what: Lockable) -> "Lock":
+        """Return the same lock on something else."""
+        other = copy(self)
+        other._names, other._on_busy = names(what), None
+        return other
+
+    def _claim(self, place: Place, wait: float | None) -> Claim:
+        defaults = settings().locks
+        max_hold = defaults.max_hold if isinstance(self._max_hold, Default) else self._max_hold
+        return Claim(place, self._ttl or defaults.ttl, wait, max_hold)
+
+    async def _level(self, io: IO, leases: list[Lease]) -> None:
+        """Raise the fences of several names to the highest of them, which is the fence of all."""
+        fence = max(lease.fence for lease in leases)
+        lower = [lease for lease in leases if lease.fence < fence]
+        await io.gather(*(enter(io, lease.place, lease.card, fence=fence) for lease in lower))
+
+    async def _none(self, io: IO, leases: list[Lease], error: BaseException) -> None:
+        """Leave the names that we have got, since we have not got all of them."""
+        for lease in leases:
+            keeper(lease.place.connection).drop(lease)
+        if isinstance(error, LockTimeout):
+            await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in leases))
+        else:
+            for lease in leases:
+                keeper(lease.place.connection).give_back(lease.place, lease.card, lease.fence)
+
+    def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
+        """Decorate *function*: it runs while the lock is held. ``{}`` in the name takes from its arguments."""
+        return cast(Callable[P, T], locked(self, self._names, function, self._on_busy or "raise"))
+
+    def atomic(self, using: str | None = None) -> AbstractContextManager[Held]:
+        """Return what locks, begins a transaction, commits or rolls back, and releases: in this order.
+
+        ``using``: the database. A lock that is lost before the commit is a `LockLost`, which rolls back.
+        """
+        return locked_transaction(self, using)
+
+    def __enter__(self) -> Held:
+        self._refuse_decorator_options()
+        self._refuse_reentry()
+        held = self.acquire()
+        entered.push(self, held)
+        return held
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        held = entered.pop(self)
+        warn_before_commit(self.name)
+        try:
+            held.release()
+        except LockUnavailable as error:
+            held.leave_behind(error)
+        except LockLost:
+            if kind is None:
+                raise
+
+    async def __aenter__(self) -> Held:
+        self._refuse_decorator_options()
+        self._refuse_reentry()
+        held = await self.aacquire()
+        entered.push(self, held, Watch(held))
+        return held
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        held, watch = entered.pop_watched(self)
+        was_cancelled_by_us = watch.end()
+        lost: LockLost | None = None
+        try:
+            await held.arelease()
+        except LockUnavailable as unavailable:
+            held.leave_behind(unavailable)
+        except LockLost as loss:
+            lost = loss
+        if lost and (kind is None or (was_cancelled_by_us and kind is asyncio.CancelledError)):
+            raise lost from error
+
+    def _refuse_decorator_options(self) -> None:
+        if self._on_busy is not None:
+            raise TypeError("on_busy is for the decorator: in a with block catch LockTimeout.")
+
+    def _refuse_reentry(self) -> None:
+        if self._limit == 1 and (name := entered.common(self.places())):
+            raise LockReentry(name)
+
+
+def lock(
+    what: Lockable,
+    *,
+    ttl: Duration | None = None,
+    wait: Duration | Default | None = DEFAULT,
+    max_hold: Duration | Default | None = DEFAULT,
+    on_busy: OnBusy | None = None,
+    connection: str | None = None,
+) -> Lock:
+    """Return the lock of *what*: a name, a saved model instance, or several of these (all or none).
+
+    ``ttl``: seconds after which a holder that died is out; a living one is renewed. ``wait``: seconds for which it is
+    waited for, 0 not at all, None for ever. ``max_hold``: seconds after which a living holder is renewed no more (None:
+    never). ``on_busy``, of a decorator: "raise" or "skip". ``connection``: an alias of ``REDIS_PATTERNS``.
+
+        with lock("orders") as held: ...
+        async with lock("orders", wait=0) as held: ...
+        @lock("invoice:{order.pk}", wait=0, on_busy="skip")
+
+    Guarantee: mutual exclusion for as long as clocks and failovers behave, and for every write that is made with
+    ``held.save`` or ``held.fence`` whatever they do.
+    """
+    return Lock(what, ttl=ttl, wait=wait, max_hold=max_hold, on_busy=on_busy, connection=connection)
+
+
+def semaphore(
+    name: str,
+    *,
+    limit: int,
+    ttl: Duration | None = None,
+    wait: Duration | Default | None = DEFAULT,
+    max_hold: Duration | Default | None = DEFAULT,
+    on_busy: OnBusy | None = None,
+    connection: str | None = None,
+) -> Lock:
+    """Return a lock that *limit* holders may have at once. Waiters come in in their order, as with `lock`.
+
+    Names of semaphores and of locks are apart. Everybody should give the same limit: each asks by its own.
+    """
+    if type(limit) is not int or limit < 1:
+        raise ValueError(f"limit is how many may be in at once, a whole number from 1, not {limit!r}.")
+    options: Any = {"ttl": ttl, "wait": wait, "max_hold": max_hold, "on_busy": on_busy, "connection": connection}
+    return Lock(name, kind="semaphores", limit=limit, **options)
