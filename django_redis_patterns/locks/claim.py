@@ -1,6 +1,7 @@
 """How one gets in: asks, waits in the queue for its turn, and takes the grant."""
 
 import random
+from collections.abc import Sequence
 
 from django_redis_patterns.core.operations import IO
 from django_redis_patterns.exceptions import LockTimeout, RedisUnavailable
@@ -10,6 +11,7 @@ from .keeper import keeper
 from .lease import Lease
 from .place import Card, Place
 from .post import Grant, Waiter, post
+from .quorum import Quorum
 from .turnstile import Holder, In, Out, enter, left
 
 #: Seconds after which a waiter asks again, whatever it has heard; those further behind in the queue ask less often.
@@ -122,3 +124,41 @@ class Claim:
             await left(io, self._place, self._card, 0)
         holder: Holder | None = self._answer.holder if self._answer else None
         raise LockTimeout(self._place.name, now() - self._began, holder)
+
+
+class Names:
+    """One way in at all of *places*, one after the other, in the order in which everybody takes them: all or none."""
+
+    def __init__(self, places: Sequence[Place], ttl: float, wait: float | None, max_hold: float | None) -> None:
+        self._places, self._ttl, self._wait, self._max_hold = places, ttl, wait, max_hold
+
+    async def run(self, io: IO) -> Quorum:
+        """Return what holds. Raises `LockTimeout` and `RedisUnavailable`."""
+        if self._wait != 0:
+            await io.expect_to_wait(float("inf") if self._wait is None else self._wait)
+        until = None if self._wait is None else now() + self._wait
+        leases: list[Lease] = []
+        try:
+            for place in self._places:
+                wait = None if until is None else max(0.0, until - now())
+                claim = Claim(place, self._ttl, wait, self._max_hold)
+                leases.append(await claim.run(io, max((one.fence for one in leases), default=0)))
+            return await self._together(io, leases)
+        except LockTimeout:
+            quorum = Quorum(leases, 0)
+            quorum.drop()
+            await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in leases))
+            raise
+        except BaseException:
+            quorum = Quorum(leases, 0)
+            quorum.drop()
+            quorum.give_back()
+            raise
+
+    async def _together(self, io: IO, leases: list[Lease]) -> Quorum:
+        """Raise all fences to the highest, which is the fence of all."""
+        fence = max(lease.fence for lease in leases)
+        lower = [lease for lease in leases if lease.fence < fence]
+        if lower:
+            await io.gather(*(enter(io, lease.place, lease.card, fence=fence) for lease in lower))
+        return Quorum(leases, len(leases), fence)

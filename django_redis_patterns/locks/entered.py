@@ -60,7 +60,7 @@ def common(places: Sequence[Place]) -> str:
     """Return the name of one of *places* that this thread or task is in already; "" if there is none."""
     wanted = set(places)
     for entry in _entries.get(_me(), ()):
-        for lease in entry.held.leases:
+        for lease in entry.held.quorum.leases:
             if lease.place in wanted and not lease.loss:
                 return lease.place.name
     return ""

@@ -1,7 +1,6 @@
 """What one has while one holds a lock."""
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -10,9 +9,8 @@ from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import LockError, LockLost, LockUnavailable, RedisUnavailable
 
 from . import fencing
-from .clock import now
-from .keeper import keeper
-from .lease import Lease
+from .quorum import Quorum
+from .redlock import leave_majority
 from .turnstile import left
 
 logger = logging.getLogger("django_redis_patterns.locks")
@@ -24,11 +22,9 @@ class Held:
     It is renewed in the background until it is released. Whether it is still ours is known without asking Redis.
     """
 
-    def __init__(self, name: str, leases: Sequence[Lease]) -> None:
-        self.name = name
-        self.connection = leases[0].place.connection
-        self.fence = max(lease.fence for lease in leases)
-        self.leases = leases
+    def __init__(self, name: str, quorum: Quorum) -> None:
+        self.name, self.fence, self.quorum = name, quorum.fence, quorum
+        self.connection = quorum.leases[0].place.connection
         self._is_released = False
 
     def __repr__(self) -> str:
@@ -37,18 +33,16 @@ class Held:
     @property
     def remaining(self) -> float:
         """Seconds for which it is ours even if nothing is renewed; 0 when it is lost or released."""
-        if self._is_released or self.lost:
-            return 0.0
-        return max(0.0, min(lease.deadline for lease in self.leases) - now())
+        return 0.0 if self._is_released else self.quorum.remaining
 
     @property
     def lost(self) -> bool:
         """Whether it stopped being ours before we released it."""
-        return bool(self._loss())
+        return bool(self.quorum.loss)
 
     def check(self) -> None:
         """Raise `LockLost` unless it is ours now: before a step that must not be done by two."""
-        if reason := "it was released" if self._is_released else self._loss():
+        if reason := "it was released" if self._is_released else self.quorum.loss:
             raise LockLost(self.name, reason)
 
     async def _release(self, io: IO) -> None:
@@ -59,15 +53,20 @@ class Held:
         """
         self._end()
         try:
-            were_in = await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in self.leases))
+            was_ours = await self._leave(io)
         except BaseException as error:
-            for lease in self.leases:
-                keeper(lease.place.connection).give_back(lease.place, lease.card, lease.fence)
+            self.quorum.give_back()
             if isinstance(error, RedisUnavailable):
                 raise LockUnavailable(error.alias, error.__cause__ or error, ambiguous=error.ambiguous) from error
             raise
-        if not all(were_in):
-            raise LockLost(self.name, self._loss() or "its time was up, or the data was lost")
+        if not was_ours:
+            raise LockLost(self.name, self.quorum.loss or "its time was up, or the data was lost")
+
+    async def _leave(self, io: IO) -> bool:
+        leases = self.quorum.leases
+        if self.quorum.needed < len(leases):
+            return await leave_majority(io, self.quorum)
+        return all(await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in leases)))
 
     def save(self, obj: Any, **options: Any) -> None:
         """Save a model instance if nobody has written its row with a newer fence. Takes what ``obj.save`` takes.
@@ -84,23 +83,14 @@ class Held:
 
     release, arelease = both(_release)
 
-    def watch(self, on_change: Any) -> None:
-        """Call *on_change*, from any thread, when something says that the lock is lost; None ends that."""
-        for lease in self.leases:
-            lease.on_change = on_change
-
     def leave_behind(self, error: RedisUnavailable) -> None:
         """Say that it could not be released: the work is done, and it will be free in time."""
         logger.warning("The lock %r could not be released and is given back later: %s", self.name, error)
 
-    def _loss(self) -> str:
-        return next((loss for lease in self.leases if (loss := lease.loss)), "")
-
     def _end(self) -> None:
         if self._is_released:
             raise LockError(f"The lock {self.name!r} was released before.")
-        for lease in self.leases:
-            if lease.is_foreign:
-                raise LockLost(self.name, lease.loss)
-            keeper(lease.place.connection).drop(lease)
+        if self.quorum.leases[0].is_foreign:
+            raise LockLost(self.name, self.quorum.loss)
+        self.quorum.drop()
         self._is_released = True

@@ -4,15 +4,17 @@ import logging
 import os
 import random
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from weakref import ref
 
 from django_redis_patterns.core import trace
+from django_redis_patterns.exceptions import RedisPatternsError
 
 from .clock import now
 from .lease import Lease
 from .place import Card, Place
-from .turnstile import leave, renew
+from .turnstile import In, come, leave, renew
 
 #: Leases that are renewed by one command.
 MOST_AT_ONCE = 1000
@@ -107,9 +109,10 @@ class Keeper:
             self._renew(due[start : start + MOST_AT_ONCE])
 
     def _may_go_on(self, lease: Lease) -> bool:
-        if lease.loss:
+        quorum = lease.of and lease.of()
+        if loss := quorum.loss if quorum else lease.loss:
             self.drop(lease)
-            lease.lose(lease.loss)
+            lease.lose(loss)
             return False
         if now() >= lease.ends_at:
             self.drop(lease)
@@ -130,9 +133,22 @@ class Keeper:
         for lease, is_kept in zip(leases, answers, strict=True):
             if is_kept:
                 lease.prolonged(asked, lease.card.ttl)
+            elif lease.heals:
+                self._heal(lease)
             else:
                 self.drop(lease)
                 lease.lose("Redis does not know it any more: its time was up, or the data was lost")
+
+    def _heal(self, lease: Lease) -> None:
+        """Ask again for what a node has lost, or never gave."""
+        asked = now()
+        lease.renew_at = asked + lease.card.ttl / 3
+        with suppress(RedisPatternsError):
+            answer = come(lease.place, lease.card, fence=lease.fence)
+            if isinstance(answer, In):
+                lease.prolonged(asked, answer.ttl)
+                if lease.card.token not in self._leases:  # it was released meanwhile
+                    self.give_back(lease.place, lease.card)
 
     def _run_errands(self) -> None:
         due = [errand for errand in self._errands if errand.when <= now()]

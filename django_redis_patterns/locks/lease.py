@@ -2,10 +2,14 @@
 
 import os
 from collections.abc import Callable
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary, ref
 
 from .clock import counted_on, now
 from .place import Card, Place
+
+if TYPE_CHECKING:
+    from .quorum import Quorum
 
 #: Leases of this process by token. Weak: a lock that nobody can release any more is not kept.
 living: "WeakValueDictionary[str, Lease]" = WeakValueDictionary()
@@ -15,11 +19,13 @@ class Lease:
     """One place, held by one card. Times are those of `clock.now`.
 
     ``deadline``: until when it may be relied on, without asking. ``renew_at``: when it wants to be prolonged.
-    ``ends_at``: when that stops. ``why_lost``: what ended it before its holder did.
+    ``ends_at``: when that stops. ``heals``: one of Redlock's, which is asked for again when a node has lost it.
+    ``of``: the lock that it is a part of. ``why_lost``: what ended it before its holder did.
     """
 
-    def __init__(self, place: Place, card: Card, fence: int, *, ends_at: float) -> None:
-        self.place, self.card, self.fence, self.ends_at = place, card, fence, ends_at
+    def __init__(self, place: Place, card: Card, fence: int, *, ends_at: float, heals: bool = False) -> None:
+        self.place, self.card, self.fence, self.ends_at, self.heals = place, card, fence, ends_at, heals
+        self.of: ref[Quorum] | None = None
         self.deadline = self.renew_at = 0.0
         self.why_lost = ""
         self.on_change: Callable[[], None] | None = None

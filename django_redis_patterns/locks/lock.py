@@ -1,7 +1,7 @@
 """The lock: a context manager for threads and tasks, a decorator, and plain acquire and release."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
 from datetime import timedelta
@@ -13,20 +13,19 @@ from django.db.models import Model
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.operations import IO, both
-from django_redis_patterns.exceptions import LockLost, LockReentry, LockTimeout, LockUnavailable, RedisUnavailable
+from django_redis_patterns.exceptions import LockLost, LockReentry, LockUnavailable, RedisUnavailable
 
 from . import entered
 from .atomic import locked_transaction, warn_before_commit
-from .claim import Claim
-from .clock import now, seconds
+from .claim import Names
+from .clock import seconds
 from .decorators import OnBusy, locked
 from .held import Held
-from .keeper import keeper
-from .lease import Lease
 from .names import names
 from .place import Place
+from .redlock import Redlock
 from .state import read
-from .turnstile import Holder, enter, left
+from .turnstile import Holder
 from .watch import Watch
 
 P = ParamSpec("P")
@@ -57,6 +56,7 @@ class Lock:
         max_hold: Duration | Default | None = DEFAULT,
         on_busy: OnBusy | None = None,
         connection: str | None = None,
+        nodes: Sequence[str] = (),
         kind: Literal["locks", "semaphores"] = "locks",
         limit: int = 1,
     ) -> None:
@@ -69,6 +69,7 @@ class Lock:
         if on_busy not in ("raise", "skip", None):
             raise ValueError(f'on_busy is "raise" or "skip", not {on_busy!r}.')
         self._on_busy = on_busy
+        self._nodes = _checked_nodes(nodes, self._names, connection)
         self._connection = connection
         self._kind, self._limit = kind, limit
 
@@ -83,7 +84,7 @@ class Lock:
     @property
     def connection(self) -> str:
         """The alias of the connection that keeps it."""
-        return self._connection or settings().locks.connection
+        return self._connection or next(iter(self._nodes), settings().locks.connection)
 
     @property
     def wait(self) -> float | None:
@@ -95,22 +96,14 @@ class Lock:
 
         Raises `LockTimeout` when others hold it for all of ``wait``, `LockUnavailable` when Redis is away.
         """
-        if self.wait != 0:
-            await io.expect_to_wait(float("inf") if self.wait is None else self.wait)
-        until = None if self.wait is None else now() + self.wait
-        leases: list[Lease] = []
+        defaults = settings().locks
+        ttl = self._ttl or defaults.ttl
+        max_hold = defaults.max_hold if isinstance(self._max_hold, Default) else self._max_hold
+        way = Redlock if self._nodes else Names
         try:
-            for place in self.places():
-                wait = until and max(0.0, until - now())
-                leases.append(await self._claim(place, wait).run(io, max((one.fence for one in leases), default=0)))
-            if len(leases) > 1:
-                await self._level(io, leases)
-        except BaseException as error:
-            await self._none(io, leases, error)
-            if isinstance(error, RedisUnavailable):
-                raise LockUnavailable(error.alias, error.__cause__ or error, ambiguous=error.ambiguous) from error
-            raise
-        return Held(self.name, leases)
+            return Held(self.name, await way(self.places(), ttl, self.wait, max_hold).run(io))
+        except RedisUnavailable as error:
+            raise LockUnavailable(error.alias, error.__cause__ or error, ambiguous=error.ambiguous) from error
 
     async def _holders(self, io: IO) -> list[Holder]:
         """Return who holds it at this moment; of several names, who holds any of them."""
@@ -121,7 +114,9 @@ class Lock:
     holders, aholders = both(_holders)
 
     def places(self) -> list[Place]:
-        """Return where its names are kept, in the order in which everybody takes them."""
+        """Return where its names are kept, in the order in which everybody takes them; of Redlock, its nodes."""
+        if self._nodes:
+            return [Place(self._names[0], node) for node in self._nodes]
         return [Place(name, self.connection, self._kind, self._limit) for name in self._names]
 
     def renamed(self, what: Lockable) -> "Lock":
@@ -129,27 +124,6 @@ class Lock:
         other = copy(self)
         other._names, other._on_busy = names(what), None
         return other
-
-    def _claim(self, place: Place, wait: float | None) -> Claim:
-        defaults = settings().locks
-        max_hold = defaults.max_hold if isinstance(self._max_hold, Default) else self._max_hold
-        return Claim(place, self._ttl or defaults.ttl, wait, max_hold)
-
-    async def _level(self, io: IO, leases: list[Lease]) -> None:
-        """Raise the fences of several names to the highest of them, which is the fence of all."""
-        fence = max(lease.fence for lease in leases)
-        lower = [lease for lease in leases if lease.fence < fence]
-        await io.gather(*(enter(io, lease.place, lease.card, fence=fence) for lease in lower))
-
-    async def _none(self, io: IO, leases: list[Lease], error: BaseException) -> None:
-        """Leave the names that we have got, since we have not got all of them."""
-        for lease in leases:
-            keeper(lease.place.connection).drop(lease)
-        if isinstance(error, LockTimeout):
-            await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in leases))
-        else:
-            for lease in leases:
-                keeper(lease.place.connection).give_back(lease.place, lease.card, lease.fence)
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Decorate *function*: it runs while the lock is held. ``{}`` in the name takes from its arguments."""
@@ -219,12 +193,14 @@ def lock(
     max_hold: Duration | Default | None = DEFAULT,
     on_busy: OnBusy | None = None,
     connection: str | None = None,
+    nodes: Sequence[str] = (),
 ) -> Lock:
     """Return the lock of *what*: a name, a saved model instance, or several of these (all or none).
 
     ``ttl``: seconds after which a holder that died is out; a living one is renewed. ``wait``: seconds for which it is
     waited for, 0 not at all, None for ever. ``max_hold``: seconds after which a living holder is renewed no more (None:
-    never). ``on_busy``, of a decorator: "raise" or "skip". ``connection``: an alias of ``REDIS_PATTERNS``.
+    never). ``on_busy``, of a decorator: "raise" or "skip". ``connection``: an alias of ``REDIS_PATTERNS``. ``nodes``: three
+    aliases or more, an odd number, of servers that know nothing of each other: the majority decides (Redlock).
 
         with lock("orders") as held: ...
         async with lock("orders", wait=0) as held: ...
@@ -233,7 +209,19 @@ def lock(
     Guarantee: mutual exclusion for as long as clocks and failovers behave, and for every write that is made with
     ``held.save`` or ``held.fence`` whatever they do.
     """
-    return Lock(what, ttl=ttl, wait=wait, max_hold=max_hold, on_busy=on_busy, connection=connection)
+    return Lock(what, ttl=ttl, wait=wait, max_hold=max_hold, on_busy=on_busy, connection=connection, nodes=nodes)
+
+
+def _checked_nodes(nodes: Sequence[str], of: tuple[str, ...], connection: str | None) -> tuple[str, ...]:
+    if not nodes:
+        return ()
+    if isinstance(nodes, str) or len(set(nodes)) != len(nodes) or len(nodes) < 3 or len(nodes) % 2 == 0:
+        raise ValueError(
+            f"nodes are three or more different aliases, an odd number so that one side wins: not {nodes!r}."
+        )
+    if len(of) > 1 or connection is not None:
+        raise ValueError("nodes= locks one name, and says itself on which connections.")
+    return tuple(nodes)
 
 
 def semaphore(

@@ -94,6 +94,7 @@ async def _renew_together(io: IO, leases: "Sequence[Lease]") -> list[bool]:
     return [bool(kept) for kept in await io.run(RENEW, keys=keys, args=args)]
 
 
+come, acome = both(enter)
 leave, aleave = both(left)
 evict, aevict = both(_evict)
 renew, arenew = both(_renew)

@@ -18,12 +18,12 @@ class Watch:
         self._task = task
         self._cancelling = task.cancelling()
         self._has_cancelled = False
-        held.watch(self._changed)
+        held.quorum.watch(self._changed)
         self._timer = self._loop.call_later(held.remaining, self._look)
 
     def end(self) -> bool:
         """Stop watching. Returns whether the body was cancelled by us, and by nobody else."""
-        self._held.watch(None)
+        self._held.quorum.watch(None)
         self._timer.cancel()
         return self._has_cancelled and self._task.uncancel() <= self._cancelling
 

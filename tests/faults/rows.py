@@ -16,8 +16,9 @@ from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.sync import Follower
 from django_redis_patterns.locks import Held, lock
 from django_redis_patterns.locks.lease import Lease
+from django_redis_patterns.locks.place import Card
 from django_redis_patterns.locks.state import states
-from django_redis_patterns.locks.turnstile import evict, leave, renew
+from django_redis_patterns.locks.turnstile import come, evict, leave, renew
 from django_redis_patterns.realtime.sign_out import sign_out
 from django_redis_patterns.realtime.transmit import Message, transmit
 from django_redis_patterns.sessions import SessionMiddleware, SessionStore, for_user, logout, logout_everywhere
@@ -152,7 +153,7 @@ def _held(act: Callable[[Held], Call]) -> Callable[[], Call]:
 
 
 def _one(act: Callable[[Lease], Call]) -> Callable[[], Call]:
-    return _held(lambda held: act(held.leases[0]))
+    return _held(lambda held: act(held.quorum.leases[0]))
 
 
 def _holders(redis: redis.Redis) -> int:
@@ -180,9 +181,10 @@ ROWS: dict[str, Row] = {
     "Lock.acquire": Row(lambda: (orders.acquire,), _holders, (0, 1)),
     "Lock.holders": Row(_held(lambda held: (orders.holders,)), _holders, (1,), reads=True),
     "Held.release": Row(_held(lambda held: (held.release,)), _holders, (1, 0)),
+    "enter": Row(lambda: (come, orders.places()[0], Card.new(30)), _holders, (0, 1)),
     "left": Row(_one(lambda lease: (leave, lease.place, lease.card, lease.fence)), _holders, (1, 0)),
     "evict": Row(_one(lambda lease: (evict, lease.place)), _holders, (1, 0)),
-    "renew": Row(_held(lambda held: (renew, "default", held.leases)), _holders, (1,), reads=True),
+    "renew": Row(_held(lambda held: (renew, "default", held.quorum.leases)), _holders, (1,), reads=True),
     "states": Row(_one(lambda lease: (states, "default", [lease.place.keys])), _holders, (1,), reads=True),
     "LeaderboardManager.count": Row(_players(lambda: (Player.leaderboard.count,)), reads=True),
     "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),

@@ -128,11 +128,11 @@ def of_locks(admin: redis.Redis) -> None:
             waiting = pool.submit(make().acquire)
             until(lambda: any(state.waiters for state in all_states("default")))
             assert make().holders()
-            assert all(renew("default", held.leases))
+            assert all(renew("default", held.quorum.leases))
             held.release()
             waiting.result().release()
     with pytest.raises(LockLost), lock("c") as held:
-        assert evict(held.leases[0].place) == 1
+        assert evict(held.quorum.leases[0].place) == 1
     asyncio.run(_of_locks())
 
 
