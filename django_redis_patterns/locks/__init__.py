@@ -17,6 +17,7 @@ from django_redis_patterns.exceptions import LockError, LockLost, LockReentry, L
 from .atomic import ReleasedBeforeCommit
 from .held import Held
 from .lock import Lock, lock, semaphore
+from .only_one import OnlyOne
 from .turnstile import Holder
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "LockReentry",
     "LockTimeout",
     "LockUnavailable",
+    "OnlyOne",
     "ReleasedBeforeCommit",
     "StaleFence",
     "lock",

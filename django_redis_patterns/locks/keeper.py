@@ -50,7 +50,7 @@ class Keeper:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._wakes_at = 0.0
-        self._is_idle = False
+        self._is_idle = self._is_failing = False
 
     def keep(self, lease: Lease) -> None:
         """Renew *lease* until it is dropped, lost, forgotten by its holder, or at its end."""
@@ -125,11 +125,11 @@ class Keeper:
         try:
             answers = renew(self._alias, leases)
         except Exception as error:  # whatever it is: the thread must outlive it
-            trace.count("locks.renewal_failed")
-            logger.warning("%d lock(s) could not be renewed, and will be tried again: %s", len(leases), error)
+            self._failed(len(leases), error)
             for lease in leases:
                 lease.renew_at = now() + random.uniform(AGAIN, 2 * AGAIN)
             return
+        self._is_failing = False
         for lease, is_kept in zip(leases, answers, strict=True):
             if is_kept:
                 lease.prolonged(asked, lease.card.ttl)
@@ -138,6 +138,12 @@ class Keeper:
             else:
                 self.drop(lease)
                 lease.lose("Redis does not know it any more: its time was up, or the data was lost")
+
+    def _failed(self, count: int, error: Exception) -> None:
+        trace.count("locks.renewal_failed")
+        if not self._is_failing:
+            self._is_failing = True
+            logger.warning("%d lock(s) could not be renewed, which is tried until they are lost: %s", count, error)
 
     def _heal(self, lease: Lease) -> None:
         """Ask again for what a node has lost, or never gave."""

@@ -199,8 +199,8 @@ def lock(
 
     ``ttl``: seconds after which a holder that died is out; a living one is renewed. ``wait``: seconds for which it is
     waited for, 0 not at all, None for ever. ``max_hold``: seconds after which a living holder is renewed no more (None:
-    never). ``on_busy``, of a decorator: "raise" or "skip". ``connection``: an alias of ``REDIS_PATTERNS``. ``nodes``: three
-    aliases or more, an odd number, of servers that know nothing of each other: the majority decides (Redlock).
+    never). ``on_busy``, of a decorator: "raise" or "skip". ``connection``: an alias of ``REDIS_PATTERNS``. ``nodes``:
+    three aliases or more, an odd number, of servers that know nothing of each other: the majority decides (Redlock).
 
         with lock("orders") as held: ...
         async with lock("orders", wait=0) as held: ...
