@@ -145,7 +145,8 @@ class Lock:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         held = entered.pop(self)
-        warn_before_commit(self.name)
+        if kind is None:
+            warn_before_commit(self.name)
         try:
             held.release()
         except LockUnavailable as error:
@@ -165,15 +166,15 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         held, watch = entered.pop_watched(self)
-        was_cancelled_by_us = watch.end()
-        lost: LockLost | None = None
+        is_cancelled_by_us = watch.end() and kind is asyncio.CancelledError
+        lost = LockLost(self.name, held.quorum.loss) if is_cancelled_by_us else None
         try:
             await held.arelease()
         except LockUnavailable as unavailable:
             held.leave_behind(unavailable)
         except LockLost as loss:
             lost = loss
-        if lost and (kind is None or (was_cancelled_by_us and kind is asyncio.CancelledError)):
+        if lost and (kind is None or is_cancelled_by_us):
             raise lost from error
 
     def _refuse_decorator_options(self) -> None:
