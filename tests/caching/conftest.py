@@ -24,11 +24,12 @@ def make() -> Make:
 
 @pytest.fixture
 def cache(make: Make, clean_redis: None, bare_redis: redis.Redis) -> RedisCache:
-    """A cache whose scripts the server knows, so that trips are those of an ordinary day."""
+    """A cache whose scripts the servers of these keys know, so that trips are those of an ordinary day."""
     made = make()
-    made.get_or_set("warm", 1)
-    made.add("warm", 1)
-    made.has_key("warm")
-    made.incr("warm")
+    for key in ("n", "key"):
+        made.get_or_set(key, 1)
+        made.add(key, 1)
+        made.has_key(key)
+        made.incr(key)
     bare_redis.flushall()
     return made
