@@ -6,6 +6,7 @@ redis_patterns.W002  an error report would show the password of an URL in the se
 redis_patterns.E101  our session middleware over a foreign session engine
 redis_patterns.W101  our session engine under Django's own middleware
 redis_patterns.W102  sessions are read with something other than JSON
+redis_patterns.E202  a cache of ours with options that cannot be used
 redis_patterns.E501  to E507, W501: what a model says about its board; its manager reports it (leaderboards/declared.py)
 redis_patterns.E801  channels_redis' core layer on redis-py 8: an idle socket dies after five seconds
 redis_patterns.W801  channels_redis' core layer with redis-py's cap of 100 connections
@@ -18,6 +19,8 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core import checks
+from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from .conf import Connection, settings
@@ -26,6 +29,7 @@ from .core.connections.caches import BACKENDS
 from .exceptions import InvalidConfiguration, without_secrets
 
 ENGINE = "django_redis_patterns.sessions"
+OUR_CACHE = "django_redis_patterns.caching.RedisCache"
 OUR_MIDDLEWARE = "django_redis_patterns.sessions.SessionMiddleware"
 DJANGO_MIDDLEWARE = "django.contrib.sessions.middleware.SessionMiddleware"
 JSON = "django.contrib.sessions.serializers.JSONSerializer"
@@ -45,6 +49,7 @@ def register_all() -> None:
     for check in (
         check_configuration,
         check_shared_database,
+        check_caches,
         check_error_reports,
         check_session_middleware,
         check_session_serializer,
@@ -77,12 +82,25 @@ def check_shared_database(**_: Any) -> Messages:
     return [
         checks.Warning(
             f"Sessions share a Redis database with CACHES[{alias!r}]: its clear() would log everybody out.",
-            hint='Give sessions their own: REDIS_PATTERNS = {"CONNECTIONS": {"state": "redis://localhost:6379/1"}, '
+            hint=f'Write "BACKEND": "{OUR_CACHE}", whose clear() removes its own keys only; or give '
+            'sessions a database of their own: REDIS_PATTERNS = {"CONNECTIONS": {"state": "redis://localhost:6379/1"}, '
             '"SESSIONS": {"CONNECTION": "state"}}.',
             id="redis_patterns.W001",
         )
         for alias in shared
     ]
+
+
+def check_caches(**_: Any) -> Messages:
+    """Report what the first use of a cache of ours would raise."""
+    found: Messages = []
+    for alias in [alias for alias, cache in django_settings.CACHES.items() if cache.get("BACKEND") == OUR_CACHE]:
+        try:
+            cache: Any = caches[alias]
+            options.target(cache.connection)
+        except ImproperlyConfigured as error:
+            found.append(checks.Error(f"CACHES[{alias!r}]: {error}", id="redis_patterns.E202"))
+    return found
 
 
 def check_error_reports(**_: Any) -> Messages:

@@ -125,7 +125,7 @@ def forget(*, setting: str, **_: Any) -> None:
 
 def _room(room: str, given: Mapping[str, Any], connections: Mapping[str, Connection]) -> Any:
     section = ROOMS[room](**_section(ROOMS[room], given, f"{room}."))
-    _known(section.connection, connections, f"{room}.CONNECTION names no connection", "connections")
+    refuse_unknown(section.connection, connections, f"{room}.CONNECTION names no connection", "connections")
     return section
 
 
@@ -160,11 +160,12 @@ def _section(cls: type, given: Mapping[str, Any], where: str, extra: list[str] |
     hints = get_type_hints(cls)
     options = {f.name.upper(): f for f in fields(cls)}
     for name in given:
-        _known(name, [*options, *(extra or [])], "REDIS_PATTERNS has no option", "options", where)
+        refuse_unknown(name, [*options, *(extra or [])], "REDIS_PATTERNS has no option", "options", where)
     return {options[n].name: _value(v, hints[options[n].name], options[n], where + n) for n, v in given.items()}
 
 
-def _known(name: Any, known: Iterable[str], complaint: str, kind: str, where: str = "") -> None:
+def refuse_unknown(name: Any, known: Iterable[str], complaint: str, kind: str, where: str = "") -> None:
+    """Raise `InvalidConfiguration` when *name* is not among *known*, with the one that was meant."""
     known = sorted(set(known))
     if name in known:
         return

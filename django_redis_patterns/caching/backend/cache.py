@@ -35,6 +35,7 @@ class RedisCache(Expiring):
 
     get, aget = both(_get)
 
+    @forgiving(dict)
     async def _get_many(self, io: IO, keys: Iterable[str], version: int | None = None) -> dict[str, Any]:
         """Return the values of those *keys* that have one."""
         entries = {self._entry(key, version): key for key in keys}

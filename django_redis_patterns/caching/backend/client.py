@@ -8,13 +8,13 @@ from django_redis.serializers.base import BaseSerializer
 from django_redis.util import CacheKey
 from redis import Redis
 
-from django_redis_patterns.conf import settings
+from django_redis_patterns.conf import refuse_unknown, settings
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import client as connected
 from django_redis_patterns.core.connections.caches import connection_of
 from django_redis_patterns.core.connections.options import declare
 from django_redis_patterns.core.serializers import SignedPickle
-from django_redis_patterns.exceptions import InvalidConfiguration, SerializationError, without_secrets
+from django_redis_patterns.exceptions import SerializationError, without_secrets
 
 from .keyspace import escaped
 from .lease import LEASE
@@ -95,11 +95,7 @@ def _alias(server: Any, options: dict[str, Any]) -> str:
     if alias is None:
         first = server.split(",")[0] if isinstance(server, str) else next(iter(server))
         return declare(without_secrets(first), connection_of(server, options))
-    if alias not in settings().connections:
-        known = ", ".join(sorted(settings().connections))
-        raise InvalidConfiguration(
-            f"OPTIONS CONNECTION = {alias!r} of a cache is not one of REDIS_PATTERNS CONNECTIONS: {known}."
-        )
+    refuse_unknown(alias, settings().connections, "OPTIONS CONNECTION of a cache names no connection", "connections")
     return str(alias)
 
 

@@ -59,7 +59,9 @@ class Entries(Borrowed):
                 "is OPTIONS CONNECTION, and get_or_set() keeps a herd back by itself. A class of your own has to "
                 "inherit from django_redis_patterns.caching.backend.Client."
             )
-        self._lease = float(params.get("OPTIONS", {}).get("LEASE", 30))
+        self._lease = params.get("OPTIONS", {}).get("LEASE", 30)
+        if not isinstance(self._lease, int | float) or self._lease <= 0:
+            raise InvalidConfiguration(f"OPTIONS LEASE of a cache must be seconds, more than 0, not {self._lease!r}.")
 
     @property
     def connection(self) -> str:
@@ -85,7 +87,6 @@ class Entries(Borrowed):
     async def _read(self, io: IO, entry: str) -> Any:
         return self.client.read(await io.redis.get(entry))
 
-    @forgiving(list)
     async def _read_all(self, io: IO, entries: list[str]) -> list[Any]:
         redis: Any = io.redis
         found: list[list[Any]] = await io.gather(*(redis.mget(group) for group in self._by_slot(entries)))
