@@ -164,7 +164,7 @@ def _holders(redis: redis.Redis) -> int:
 cache = RedisCache("", {"OPTIONS": {"CONNECTION": "default"}})
 
 
-def _cached(face: Any, *args: Any) -> Callable[[], Call]:
+def _entries(face: Any, *args: Any) -> Callable[[], Call]:
     def prepare() -> Call:
         cache.set_many({"a": 1, "b": 2})
         return (face, *args)
@@ -187,29 +187,31 @@ def _versions(redis: redis.Redis) -> Any:
 
 
 ROWS: dict[str, Row] = {
-    "RedisCache.add": Row(_cached(cache.add, "c", 5), _entry("c"), (None, "5")),
-    "RedisCache.clear": Row(_cached(cache.clear), _entry("a"), ("1", None)),
-    "RedisCache.decr": Row(_cached(cache.decr, "a"), _entry("a"), ("1", "0")),
-    "RedisCache.delete": Row(_cached(cache.delete, "a"), _entry("a"), ("1", None)),
-    "RedisCache.delete_many": Row(_cached(cache.delete_many, ["a"]), _entry("a"), ("1", None)),
-    "RedisCache.delete_pattern": Row(_cached(cache.delete_pattern, "a*"), _entry("a"), ("1", None)),
-    "RedisCache.get": Row(_cached(cache.get, "a"), reads=True),
-    "RedisCache.get_many": Row(_cached(cache.get_many, ["a", "b"]), reads=True),
-    "RedisCache.get_or_set": Row(_cached(cache.get_or_set, "c", 5), _entry("c"), (None, "5"), waits=True),
-    "RedisCache.has_key": Row(_cached(cache.has_key, "a"), reads=True),
-    "RedisCache.incr": Row(_cached(cache.incr, "a"), _entry("a"), ("1", "2")),
-    "RedisCache.incr_version": Row(_cached(cache.incr_version, "a"), _versions, (("1", None), ("1", "1"), (None, "1"))),
-    "RedisCache.keys": Row(_cached(cache.keys, "*"), reads=True),
-    "RedisCache.set": Row(_cached(cache.set, "a", 5), _entry("a"), ("1", "5")),
-    "RedisCache.set_many": Row(_cached(cache.set_many, {"a": 5}), _entry("a"), ("1", "5")),
-    "Expiring.expire": Row(_cached(cache.expire, "a", 60)),
-    "Expiring.expire_at": Row(_cached(cache.expire_at, "a", 4102444800)),
-    "Expiring.persist": Row(_cached(cache.persist, "a")),
-    "Expiring.pexpire": Row(_cached(cache.pexpire, "a", 60000)),
-    "Expiring.pexpire_at": Row(_cached(cache.pexpire_at, "a", 4102444800000)),
-    "Expiring.pttl": Row(_cached(cache.pttl, "a"), reads=True),
-    "Expiring.touch": Row(_cached(cache.touch, "a", 60)),
-    "Expiring.ttl": Row(_cached(cache.ttl, "a"), reads=True),
+    "RedisCache.add": Row(_entries(cache.add, "c", 5), _entry("c"), (None, "5")),
+    "RedisCache.clear": Row(_entries(cache.clear), _entry("a"), ("1", None)),
+    "RedisCache.decr": Row(_entries(cache.decr, "a"), _entry("a"), ("1", "0")),
+    "RedisCache.delete": Row(_entries(cache.delete, "a"), _entry("a"), ("1", None)),
+    "RedisCache.delete_many": Row(_entries(cache.delete_many, ["a"]), _entry("a"), ("1", None)),
+    "RedisCache.delete_pattern": Row(_entries(cache.delete_pattern, "a*"), _entry("a"), ("1", None)),
+    "RedisCache.get": Row(_entries(cache.get, "a"), reads=True),
+    "RedisCache.get_many": Row(_entries(cache.get_many, ["a", "b"]), reads=True),
+    "RedisCache.get_or_set": Row(_entries(cache.get_or_set, "c", 5), _entry("c"), (None, "5"), waits=True),
+    "RedisCache.has_key": Row(_entries(cache.has_key, "a"), reads=True),
+    "RedisCache.incr": Row(_entries(cache.incr, "a"), _entry("a"), ("1", "2")),
+    "RedisCache.incr_version": Row(
+        _entries(cache.incr_version, "a"), _versions, (("1", None), ("1", "1"), (None, "1"))
+    ),
+    "RedisCache.keys": Row(_entries(cache.keys, "*"), reads=True),
+    "RedisCache.set": Row(_entries(cache.set, "a", 5), _entry("a"), ("1", "5")),
+    "RedisCache.set_many": Row(_entries(cache.set_many, {"a": 5}), _entry("a"), ("1", "5")),
+    "Expiring.expire": Row(_entries(cache.expire, "a", 60)),
+    "Expiring.expire_at": Row(_entries(cache.expire_at, "a", 4102444800)),
+    "Expiring.persist": Row(_entries(cache.persist, "a")),
+    "Expiring.pexpire": Row(_entries(cache.pexpire, "a", 60000)),
+    "Expiring.pexpire_at": Row(_entries(cache.pexpire_at, "a", 4102444800000)),
+    "Expiring.pttl": Row(_entries(cache.pttl, "a"), reads=True),
+    "Expiring.touch": Row(_entries(cache.touch, "a", 60)),
+    "Expiring.ttl": Row(_entries(cache.ttl, "a"), reads=True),
     "Leaderboard.add": Row(_songs(songs.add, "d", 7), _score("d"), (None, 7)),
     "Leaderboard.increment": Row(_songs(songs.increment, "a", 2), _score("a"), (1, 3)),
     "Leaderboard.remove": Row(_songs(songs.remove, "a"), _score("a"), (1, None)),

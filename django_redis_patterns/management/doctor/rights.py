@@ -54,7 +54,7 @@ def needs(room: str) -> Any:
 def commands(room: str) -> frozenset[str]:
     """Return what *room* sends, and what its scripts call."""
     module = needs(room)
-    scripts = sorted(Path(module.__file__).parent.rglob("*.lua"))
+    scripts = sorted((Path(module.__file__).parent / "lua").glob("*.lua"))
     called = {word for path in scripts for call in _CALL.findall(path.read_text()) for word in _WORD.findall(call)}
     return frozenset({*module.COMMANDS, *called, *(("EVALSHA", "EVAL") if scripts else ())})
 

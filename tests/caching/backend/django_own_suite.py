@@ -1,6 +1,6 @@
-"""Run by `test_backend_django_suite` in a process of its own: Django's cache tests over our backend.
+"""Run by `test_django_suite` in a process of its own: Django's cache tests over our backend.
 
-Usage: python django_own_cache_suite.py FOLDER_WITH_DJANGOS_TESTS CONNECTION_AS_JSON CASE SHARD SHARDS
+Usage: python django_own_suite.py FOLDER_WITH_DJANGOS_TESTS CONNECTION_AS_JSON CASE SHARD SHARDS
 """
 
 import asyncio

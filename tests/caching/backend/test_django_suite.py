@@ -10,8 +10,8 @@ import pytest
 
 from django_redis_patterns.testing.servers import RedisServer
 
-SUITE = Path(__file__).with_name("django_own_cache_suite.py")
-ROOT = SUITE.parents[2]
+SUITE = Path(__file__).with_name("django_own_suite.py")
+ROOT = SUITE.parents[3]
 #: Processes for each case, side by side, each on a database of its own: the tests sleep most of the time.
 SHARDS = 2
 

@@ -1,4 +1,4 @@
-"""Run by `test_backend_cold` in processes of their own: threads that all want one value which nobody has.
+"""Run by `test_cold` in processes of their own: threads that all want one value which nobody has.
 
 Usage: python herd.py THREADS SECONDS
 """

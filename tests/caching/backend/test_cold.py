@@ -91,7 +91,7 @@ running: list[subprocess.Popen[str]] = []
 def herd(threads: int, seconds: float) -> Iterator[tuple[Callable[[], None], Callable[[], list[list[str]]]]]:
     """Start a process; the last of several gives what lets all of them go, and what they said. Killed at the end."""
     command = [sys.executable, str(HERD), str(threads), str(seconds)]
-    root = str(HERD.parents[2])
+    root = str(HERD.parents[3])
     process = subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": root}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
