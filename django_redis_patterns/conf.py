@@ -60,6 +60,20 @@ class Sessions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Caching:
+    """``LEASE``: seconds after which the call of a process that died is begun anew. ``WAIT``: seconds for which a
+    caller waits for somebody else's call, before it makes its own. Values over ``MAX_BYTES`` are not stored. A process
+    keeps at most ``NEAR_ENTRIES`` copies of ``NEAR_BYTES`` in all."""
+
+    connection: str = "default"
+    lease: float = _option(5.0, at_least=0.1)
+    wait: float = _option(30.0, at_least=0)
+    max_bytes: int = _option(4 * 1024 * 1024, at_least=1)
+    near_entries: int = _option(10_000, at_least=1)
+    near_bytes: int = _option(32 * 1024 * 1024, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Locks:
     """Seconds, where a lock says nothing else: ``TTL`` until a dead holder's lock is free, ``WAIT`` for it (None: for
     ever), ``MAX_HOLD`` for which a living holder's is renewed (None: for ever)."""
@@ -91,6 +105,7 @@ class Settings:
     prefix: str = "redis_patterns"
     connections: Mapping[str, Connection] = field(default_factory=dict)
     sessions: Sessions = Sessions()
+    caching: Caching = Caching()
     locks: Locks = Locks()
     leaderboards: Leaderboards = Leaderboards()
     realtime: Realtime = Realtime()
@@ -98,6 +113,7 @@ class Settings:
 
 ROOMS: dict[str, type] = {
     "SESSIONS": Sessions,
+    "CACHING": Caching,
     "LOCKS": Locks,
     "LEADERBOARDS": Leaderboards,
     "REALTIME": Realtime,

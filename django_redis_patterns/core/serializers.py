@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from django_redis_patterns.exceptions import SerializationError
+from django_redis_patterns.exceptions import SerializationError, ValueTooLarge
 
 LARGEST = 16 * 1024 * 1024
 MAC_BYTES = 32
@@ -98,5 +98,5 @@ def _body(data: bytes, expected: bytes) -> bytes:
 
 def _capped(data: bytes) -> bytes:
     if len(data) > LARGEST:
-        raise SerializationError(f"{len(data)} bytes are over the limit of {LARGEST}.")
+        raise ValueTooLarge(len(data), LARGEST)
     return data

@@ -12,7 +12,13 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
 import django_redis_patterns
-from django_redis_patterns.caching import RedisCache
+from django_redis_patterns.caching import RedisCache, cached
+from django_redis_patterns.caching.fetch import refresh_stale
+from django_redis_patterns.caching.invalidation import forget
+from django_redis_patterns.caching.leases import give_back, prolong
+from django_redis_patterns.caching.place import Tag
+from django_redis_patterns.caching.tally import all_stats
+from django_redis_patterns.caching.through import claim, settle
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.sync import Follower
 from django_redis_patterns.locks import Held, lock
@@ -47,6 +53,7 @@ class Row:
     outcomes: tuple[Any, ...] = (None,)
     reads: bool = False
     waits: bool = False  # which a batch cannot
+    goes_on: bool = False  # it returns without Redis, and may then have had no effect there
 
 
 def _songs(face: Any, *args: Any) -> Callable[[], Call]:
@@ -186,6 +193,52 @@ def _versions(redis: redis.Redis) -> Any:
     return _entry("a")(redis), _entry("a", 2)(redis)
 
 
+@cached(ttl=60, tags=["books"])
+def best(shelf: int) -> str:
+    return "made"
+
+
+def _away(act: Callable[[], Call]) -> Callable[[], Call]:
+    """What goes on without Redis is prepared when Redis is there."""
+
+    def prepare() -> Call:
+        best.peek(1)
+        return act()
+
+    return prepare
+
+
+def _stored(act: Callable[[], Call]) -> Callable[[], Call]:
+    def prepare() -> Call:
+        best.set("old", 1)
+        return act()
+
+    return prepare
+
+
+def _claimed(act: Callable[[str], Call]) -> Callable[[], Call]:
+    def prepare() -> Call:
+        claim(best.call_of(1), "token")
+        return act("token")
+
+    return prepare
+
+
+PLACE = best.call_of(1).place
+
+
+def _values(redis: redis.Redis) -> int:
+    return redis.exists(PLACE.keys[0])
+
+
+def _leased(redis: redis.Redis) -> int:
+    return redis.exists(PLACE.keys[1])
+
+
+def _new_values(redis: redis.Redis) -> list[int]:
+    return [redis.exists(best.key_for(1)), redis.exists(best.key_for(2))]
+
+
 ROWS: dict[str, Row] = {
     "RedisCache.add": Row(_entries(cache.add, "c", 5), _entry("c"), (None, "5")),
     "RedisCache.clear": Row(_entries(cache.clear), _entry("a"), ("1", None)),
@@ -212,6 +265,25 @@ ROWS: dict[str, Row] = {
     "Expiring.pttl": Row(_entries(cache.pttl, "a"), reads=True),
     "Expiring.touch": Row(_entries(cache.touch, "a", 60)),
     "Expiring.ttl": Row(_entries(cache.ttl, "a"), reads=True),
+    "Cached.get": Row(_away(lambda: (best.get, 1)), _values, (0, 1), waits=True, goes_on=True),
+    "Cached.many": Row(
+        _away(lambda: (best.many, [(1,), (2,)])),
+        _new_values,
+        ([0, 0], [1, 0], [0, 1], [1, 1]),
+        waits=True,
+        goes_on=True,
+    ),
+    "Cached.peek": Row(_stored(lambda: (best.peek, 1)), _values, (1,), reads=True),
+    "Cached.refresh": Row(_away(lambda: (best.refresh, 1)), _values, (0, 1), goes_on=True),
+    "Cached.set": Row(lambda: (best.set, "new", 1), _values, (0, 1)),
+    "Cached.stats": Row(lambda: (best.stats,), reads=True),
+    "all_stats": Row(lambda: (all_stats,), reads=True),
+    "claim": Row(lambda: (claim, best.call_of(1), "token"), _leased, (0, 1)),
+    "forget": Row(_stored(lambda: (forget, PLACE, Tag("default", "books"))), _values, (1, 0)),
+    "give_back": Row(_claimed(lambda token: (give_back, PLACE, token)), _leased, (1, 0)),
+    "prolong": Row(_claimed(lambda token: (prolong, PLACE, token)), _leased, (1,), reads=True),
+    "refresh_stale": Row(lambda: (refresh_stale, best.call_of(1), b""), _values, (0, 1)),
+    "settle": Row(_claimed(lambda token: (settle, PLACE, token, b"data", 60_000)), _values, (0, 1)),
     "Leaderboard.add": Row(_songs(songs.add, "d", 7), _score("d"), (None, 7)),
     "Leaderboard.increment": Row(_songs(songs.increment, "a", 2), _score("a"), (1, 3)),
     "Leaderboard.remove": Row(_songs(songs.remove, "a"), _score("a"), (1, None)),

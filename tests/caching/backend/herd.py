@@ -19,7 +19,7 @@ settings.configure(
 from django_redis_patterns.caching import RedisCache  # noqa: E402
 
 threads, seconds = int(sys.argv[1]), float(sys.argv[2])
-cache = RedisCache("", {"OPTIONS": {"CONNECTION": "default", "LEASE": 2}})
+cache = RedisCache("", {"OPTIONS": {"CONNECTION": "default", "LEASE": 1}})
 
 
 def compute() -> str:

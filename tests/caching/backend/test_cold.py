@@ -75,13 +75,13 @@ def test_one_computation_in_the_fleet(cache: RedisCache) -> None:
 
 @pytest.mark.permanent_keys(":1:calls")
 def test_the_next_one_takes_over_from_a_dead_one(cache: RedisCache) -> None:
-    """A process that was killed keeps its lease, here two seconds, and no longer."""
+    """A process that was killed keeps its lease, here a second, and no longer."""
     with herd(1, 30) as (go, _):
         go()
         wait_until(lambda: cache.get("calls") == 1)
     started = time.monotonic()
     assert cache.get_or_set("cold", lambda: "next", 60) == "next"
-    assert time.monotonic() - started > 1
+    assert time.monotonic() - started > 0.2
 
 
 running: list[subprocess.Popen[str]] = []

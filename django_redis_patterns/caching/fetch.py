@@ -1,0 +1,241 @@
+"""The protocol: read; if there is nothing, the one with the lease makes the value, and the others wait for it."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from django_redis_patterns.conf import settings
+from django_redis_patterns.core import trace
+from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.exceptions import RedisPatternsError, RedisUnavailable, SerializationError, ValueTooLarge
+
+from . import leases
+from .background import later, later_on_loop
+from .entry import IDENT, Hit
+from .flights import alone
+from .keeper import kept
+from .leases import Busy, Mine, Seen
+from .post import post
+from .recent import Recent
+from .recipe import Call
+from .tally import tally
+from .transactions import is_dirty, keeps_an_old_view
+
+#: Seconds after which a waiter asks again, whatever it has heard.
+HEARTBEAT = 1.0
+
+logger = logging.getLogger("django_redis_patterns.caching")
+
+_failed = Recent()
+_asked = Recent()
+
+
+class Fetch:
+    """One call of a cached function on its way to its value."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._token = secrets.token_urlsafe(12)
+        self._tally = tally(call.recipe.name)
+        self._rejected = b""
+        self._rescue: Hit | None = None  # what `stale_if_error` may serve
+        self._owes = False  # a lease may be ours
+
+    async def run(self, io: IO) -> Any:
+        """Return the value: from Redis, by waiting for it, or by calling the function."""
+        await io.expect_to_wait(settings().caching.wait)
+        if is_dirty(self._call):
+            self._tally.count("bypassed")
+            return await self._make(io)
+        try:
+            found = await self._look(io) or await self._turn(io)
+        except RedisUnavailable:
+            self._tally.count("away")
+            trace.count("caching.away")
+            return await alone(io, self._call)
+        except BaseException:
+            self.give_back()
+            raise
+        return found.value if isinstance(found, Hit) else await self.lead(io, found)
+
+    async def first(self, io: IO) -> Hit | Mine | Busy | None:
+        """Look, and ask for the lease, once. None when Redis is away."""
+        if is_dirty(self._call):
+            return None
+        try:
+            return await self._look(io) or await self._ask(io)
+        except RedisUnavailable:
+            return None
+
+    async def lead(self, io: IO, mine: Mine | None) -> Any:
+        """Call the function, and store what it returns if the lease is ours until the end."""
+        if mine is None:
+            return await self._make(io)
+        try:
+            return await self._led(io, mine)
+        except BaseException:  # a signal, a cancelled task: nothing can be waited for any more
+            self.give_back()
+            raise
+
+    async def _led(self, io: IO, mine: Mine) -> Any:
+        try:
+            with kept(self._call.place, self._token):
+                value = await self._make(io)
+            data = self._packed(value, mine.nonces)
+        except Exception as error:
+            await self._finish(io, b"")
+            if self._rescue is None or isinstance(error, SerializationError):
+                raise
+            return self._rescued(error).value
+        if not await self._finish(io, data) and data:
+            self._tally.count("refused")
+        return value
+
+    async def refresh(self, io: IO) -> Any:
+        """Call the function and store its result, whatever is there, and whoever else is at it."""
+        if is_dirty(self._call):
+            return await self._make(io)
+        try:
+            self._owes = True
+            mine = await leases.take(io, self._call, self._token, is_forced=True)
+        except RedisUnavailable:
+            return await alone(io, self._call)
+        return await self.lead(io, mine if isinstance(mine, Mine) else None)
+
+    async def refresh_stale(self, io: IO, rejected: bytes) -> None:
+        """Make a stale value anew, unless somebody is at it or has done it."""
+        self._rejected = rejected
+        answer = await self._ask(io)
+        if isinstance(answer, Mine):
+            await self.lead(io, answer)
+
+    def give_back(self) -> None:
+        """Give back, behind everybody's back, a lease that may be ours."""
+        if self._owes:
+            self._owes = False
+            later(partial(leases.give_back, self._call.place, self._token))
+
+    async def _look(self, io: IO) -> Hit | None:
+        telling = [self._tally.tell(io)] if self._tally.is_due else []
+        looking: Any = leases.look(io, self._call)
+        seen: Seen = (await io.gather(looking, *telling))[0] if telling else await looking
+        hit = self.judged(seen)
+        if hit is not None:
+            self._tally.count("hits")
+        return hit
+
+    def judged(self, seen: Seen) -> Hit | None:
+        """Return the value if it may be served; else remember that it is no use, or when it may be of some."""
+        if seen.data is None:
+            return None
+        hit = self._call.codec.unpack(seen.data, seen.nonces)
+        recipe, over = self._call.recipe, 0
+        if hit is not None and seen.left is not None:
+            over = recipe.grace - max(seen.left, 0)
+        if hit is not None and over <= 0:
+            return hit
+        self._rejected = seen.data[:IDENT]
+        if hit is not None and over <= recipe.stale:
+            self._tally.count("stale")
+            refresh_behind(self._call, self._rejected)
+            return hit
+        self._rescue = hit if hit is not None and over <= recipe.stale_if_error else None
+        return self._rescue if self._call.place.name in _failed else None
+
+    async def _turn(self, io: IO) -> Hit | Mine | None:
+        """Wait until the value is there, or it is our turn to make it; None when that takes too long."""
+        if keeps_an_old_view():
+            return None
+        place, until, has_waited = self._call.place, time.monotonic() + settings().caching.wait, False
+        while True:
+            here = post(place.connection, await io.primary(place.keys[0]))
+            with here.expecting(place.keys[0]) as bell:
+                answer = await self._ask(io, here.channel)
+                if isinstance(answer, Busy) and not here.channel:
+                    await here.open(io)
+                    answer = await self._ask(io, here.channel)
+                if not isinstance(answer, Busy):
+                    if has_waited and isinstance(answer, Hit):
+                        self._tally.count("waits")
+                    return answer
+                if time.monotonic() >= until:
+                    trace.count("caching.impatient")
+                    return None
+                has_waited = True
+                await io.wait(bell, min(answer.left + 0.01, HEARTBEAT, max(until - time.monotonic(), 0)))
+
+    async def _ask(self, io: IO, channel: str = "") -> Hit | Mine | Busy:
+        """Ask for the lease, until what we get is of use."""
+        while True:
+            self._owes = True
+            answer = await leases.take(io, self._call, self._token, rejected=self._rejected, channel=channel)
+            self._owes = isinstance(answer, Mine)
+            if not isinstance(answer, Seen):
+                return self._rescue if self._rescue and self._call.place.name in _failed else answer
+            if (hit := self.judged(answer)) is not None:
+                return hit
+
+    async def _make(self, io: IO) -> Any:
+        self._tally.count("calls")
+        try:
+            return await io.call(self._call.recipe.function, *self._call.args, **self._call.kwargs)
+        except Exception:
+            self._tally.count("errors")
+            raise
+
+    def _packed(self, value: Any, nonces: Sequence[bytes]) -> bytes:
+        try:
+            return self._call.codec.pack(value, nonces)
+        except ValueTooLarge as error:
+            trace.count("caching.too_large")
+            logger.warning("A value of %s is not stored: %s", self._call.recipe.name, error)
+            return b""
+
+    async def _finish(self, io: IO, data: bytes) -> bool:
+        """End the lease, with a value or without; an outage at this point is nobody's trouble."""
+        finishing = leases.finish(io, self._call.place, self._token, data, self._call.recipe.life)
+        try:
+            stored, _ = await io.gather(finishing, self._tally.tell(io))
+        except RedisPatternsError:
+            trace.count("caching.not_stored")
+            stored = False
+        self._owes = False
+        return bool(stored)
+
+    def _rescued(self, error: Exception) -> Hit:
+        assert self._rescue is not None
+        _failed.note(self._call.place.name)
+        self._tally.count("rescued")
+        logger.warning("An old value of %s is served, as the call failed: %r", self._call.recipe.name, error)
+        return self._rescue
+
+
+async def _refresh_stale(io: IO, call: Call, rejected: bytes) -> None:
+    """Make the stale value that begins with *rejected* anew, unless somebody is at it or has done it."""
+    await Fetch(call).refresh_stale(io.on(call.place.connection), rejected)
+
+
+refresh_stale, arefresh_stale = both(_refresh_stale)
+
+
+def refresh_behind(call: Call, rejected: bytes) -> None:
+    """Have a stale value made anew; who is being served it goes on. Asked for once a second in each process."""
+    if call.place.name in _asked:
+        return
+    _asked.note(call.place.name)
+    if call.recipe.is_coroutine and _is_on_a_loop():
+        later_on_loop(partial(arefresh_stale, call, rejected))
+    else:
+        later(partial(refresh_stale, call, rejected))
+
+
+def _is_on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
