@@ -1,6 +1,6 @@
 """Run by `test_cold` in processes of their own: threads that all want one value which nobody has.
 
-Usage: python herd.py THREADS SECONDS
+Usage: python herd.py THREADS SECONDS LEASE
 """
 
 import json
@@ -18,8 +18,8 @@ settings.configure(
 
 from django_redis_patterns.caching import RedisCache  # noqa: E402
 
-threads, seconds = int(sys.argv[1]), float(sys.argv[2])
-cache = RedisCache("", {"OPTIONS": {"CONNECTION": "default", "LEASE": 1}})
+threads, seconds, lease = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+cache = RedisCache("", {"OPTIONS": {"CONNECTION": "default", "LEASE": lease}})
 
 
 def compute() -> str:

