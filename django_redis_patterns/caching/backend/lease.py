@@ -2,7 +2,7 @@
 
 The lease lies under the entry's own key, where the value will lie (memcached's leases, Nishtala et al., "Scaling
 Memcache at Facebook", NSDI 2013). So whoever writes or deletes the key, in whatever way, also ends the lease, and what
-its holder computes is not stored.
+its holder computes is not stored. A lease that is over lets another one compute too; the first who is done stores.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class Lease:
 
     entry: str
     ttl: float
-    token: str = field(default_factory=token_hex)
+    token: str = field(default_factory=lambda: token_hex(8))
     unreadable: str = ""
     waited: float = 0
 
@@ -54,12 +54,8 @@ class Lease:
         """Put the value in the lease's place, if it is still there; a ttl of None is for ever, one of 0 is over."""
         if ttl_ms is not None and ttl_ms <= 0:
             return await self.give_back(io)
-        await io.run(SETTLE, keys=[self.entry], args=[self._mine, stored, ttl_ms or 0])
+        await io.run(SETTLE, keys=[self.entry], args=[LEASE, self.token, stored, ttl_ms or 0])
 
     async def give_back(self, io: IO) -> None:
         """Let the next one compute it."""
-        await io.run(SETTLE, keys=[self.entry], args=[self._mine, b"", 0])
-
-    @property
-    def _mine(self) -> bytes:
-        return LEASE + self.token.encode() + b":"
+        await io.run(SETTLE, keys=[self.entry], args=[LEASE, self.token, b"", 0])

@@ -203,6 +203,28 @@ def test_a_prolonged_lease_ends_all_the_same(make: Make, cache: RedisCache) -> N
     assert cache.get("key") == "next"
 
 
+def test_a_late_value_is_stored(make: Make) -> None:
+    """Whoever takes longer than a lease stores all the same, unless another one was faster, or it was invalidated."""
+    brief = make(LEASE=0.05)
+
+    def late() -> str:
+        time.sleep(0.2)
+        return "late"
+
+    assert brief.get_or_set("alone", late, 60) == "late"
+    assert brief.get("alone") == "late"
+    with computing(brief):
+        time.sleep(0.1)
+        with pytest.raises(ZeroDivisionError):
+            brief.get_or_set("key", lambda: 1 / 0, 60)
+    assert brief.get("key") == "old"
+    brief.delete("key")
+    with computing(brief):
+        time.sleep(0.1)
+        brief.delete("key")
+    assert not brief.has_key("key")
+
+
 def test_a_failed_computation_is_the_next_ones_turn(cache: RedisCache, face: Face) -> None:
     """At once, whether the function failed or its value cannot be stored; the error is its caller's."""
     with pytest.raises(ZeroDivisionError):
