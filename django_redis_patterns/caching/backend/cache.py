@@ -169,7 +169,9 @@ class RedisCache(Expiring):
             if ignore_key_check:
                 return int(await io.redis.incrby(entry, delta))
             total = await io.run(INCR, keys=[entry], args=[delta])
-        except ResponseError:  # no integer of Redis': a float, or one of more than 64 bits
+        except ResponseError:  # no integer of Redis': a float, one of more than 64 bits, a lease
+            if ignore_key_check and await self._add(io, key, delta, None, version):
+                return delta
             return await self._add_up(io, entry, delta)  # type: ignore[no-any-return]
         if total is None:
             raise ValueError(f"Key {key!r} not found")

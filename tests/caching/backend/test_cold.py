@@ -192,6 +192,11 @@ def test_a_lease_is_nothing(cache: RedisCache, face: Face) -> None:
             with pytest.raises(ValueError, match="not found"):
                 face(method, "key")
     assert cache.get("key") == "old"
+    cache.delete("key")
+    with computing(cache):
+        assert face(cache.incr, "key", 5, ignore_key_check=True) == 5
+        assert cache.touch("key", 60)
+    assert cache.get("key") == 5
 
 
 def test_a_prolonged_lease_ends_all_the_same(make: Make, cache: RedisCache) -> None:
