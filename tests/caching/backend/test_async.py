@@ -127,11 +127,11 @@ def test_no_count_of_a_task_is_lost(cache: RedisCache) -> None:
     """Django's own loses them: its `aincr` is a get and a set."""
 
     async def visit() -> None:
-        await asyncio.gather(*(cache.aincr("n") for _ in range(50)))
+        await asyncio.gather(*(cache.aincr("n") for _ in range(20)))
 
     cache.set("n", 0)
     on_loop(visit)
-    assert cache.get("n") == 50
+    assert cache.get("n") == 20
 
 
 def test_a_plain_function_does_not_block_the_loop(cache: RedisCache, hops: list[Any]) -> None:
