@@ -15,10 +15,13 @@ from django_redis_patterns.exceptions import SerializationError, ValueTooLarge
 
 from .cached import Cached, cached
 from .invalidation import ainvalidate, ainvalidate_tags, invalidate, invalidate_tags
+from .managers import InvalidatingManager, InvalidatingQuerySet
 from .tally import Stats
 
 __all__ = [
     "Cached",
+    "InvalidatingManager",
+    "InvalidatingQuerySet",
     "SerializationError",
     "Stats",
     "ValueTooLarge",

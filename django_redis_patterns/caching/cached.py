@@ -192,11 +192,11 @@ def cached(
     ``ttl``: seconds for which a result is good. ``stale``: for so many seconds more it is served while one caller makes
     it anew behind the request. ``stale_if_error``: for so many it is served when the function raises. ``tags``: names
     under which results are invalidated together; ``{}`` takes from the arguments. ``depends_on``: models (or
-    "app.Model") whose changes invalidate every result, when they commit. ``key``: what tells one call from another, a
-    text with ``{}`` or a function of the arguments. ``ignore``: arguments that do not. ``near``: keep copies in the
-    process, which a change anywhere removes, at the latest a second after the link to Redis was cut. ``serializer``:
-    "pickle", signed, gives back whatever it was given; "json" refuses what would come back changed. ``connection``: an
-    alias of ``REDIS_PATTERNS``.
+    "app.Model") whose changes invalidate every result, when they commit, and rows ("app.Model:{pk}"). ``key``: what
+    tells one call from another, a text with ``{}`` or a function of the arguments. ``ignore``: arguments that do not.
+    ``near``: keep copies in the process, which a change anywhere removes, at the latest a second after the link to
+    Redis was cut. ``serializer``: "pickle", signed, gives back whatever it was given; "json" refuses what would come
+    back changed. ``connection``: an alias of ``REDIS_PATTERNS``.
 
         @cached(ttl=300, tags=["books", "author:{author_id}"], depends_on=[Book])
         def top(author_id, limit=10): ...
