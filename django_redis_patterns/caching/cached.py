@@ -12,7 +12,7 @@ from django_redis_patterns.core.operations import IO, both
 from . import leases
 from .arguments import Key
 from .entry import Format, Hit
-from .fetch import Fetch
+from .fetch import Fetch, aged
 from .following import depend
 from .invalidation import aforget, send
 from .leases import Mine
@@ -66,8 +66,8 @@ class Cached(Generic[T]):
     async def _peek(self, io: IO, /, *args: Any, default: Any = None, **kwargs: Any) -> Any:
         """Return the stored result, or *default*; the function is not called. Raises `RedisUnavailable`."""
         call = self.call_of(*args, **kwargs)
-        hit = Fetch(call).judged(await leases.look(io, call))
-        return default if hit is None else hit.value
+        hit, over = aged(call, await leases.look(io, call))
+        return default if hit is None or over > call.recipe.stale else hit.value
 
     async def _set(self, io: IO, value: T, /, *args: Any, **kwargs: Any) -> None:
         """Store *value* as the result of this call, at once; a call on its way is not stored over it.

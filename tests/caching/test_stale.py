@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from django_redis_patterns.caching import cached, fetch
+from django_redis_patterns.caching import background, cached, fetch
 from django_redis_patterns.core import trace
 from tests.core.desks import until
 
@@ -72,6 +72,16 @@ class TestStale:
         with trace.record() as log:
             made(1)
         assert log.trips == 1
+
+    def test_a_look_makes_nothing(self, make_plain, bare_redis):
+        """`peek` returns what would be served, and has nobody called."""
+        made = make_plain(ttl=10, stale=20, stale_if_error=100)
+        made(1)
+        age(made, bare_redis, 11, 1)
+        assert made.f.peek(1) == 1
+        age(made, bare_redis, 20, 1)
+        assert made.f.peek(1) is None
+        assert (background._working, made.made) == (0, 1)
 
     def test_no_second_call_while_somebody_is_at_it(self, make_plain, bare_redis):
         """Also in another process: the lease decides."""
