@@ -17,10 +17,13 @@ from django_redis_patterns.exceptions import SerializationError, ValueTooLarge
 from .backend import RedisCache
 from .cached import Cached, cached
 from .invalidation import ainvalidate, ainvalidate_tags, invalidate, invalidate_tags
+from .managers import InvalidatingManager, InvalidatingQuerySet
 from .tally import Stats
 
 __all__ = [
     "Cached",
+    "InvalidatingManager",
+    "InvalidatingQuerySet",
     "RedisCache",
     "SerializationError",
     "Stats",

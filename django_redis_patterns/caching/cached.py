@@ -12,7 +12,7 @@ from django_redis_patterns.core.operations import IO, both
 from . import leases
 from .arguments import Key
 from .entry import Format, Hit
-from .fetch import Fetch
+from .fetch import Fetch, aged
 from .following import depend
 from .invalidation import aforget, send
 from .leases import Mine
@@ -66,8 +66,8 @@ class Cached(Generic[T]):
     async def _peek(self, io: IO, /, *args: Any, default: Any = None, **kwargs: Any) -> Any:
         """Return the stored result, or *default*; the function is not called. Raises `RedisUnavailable`."""
         call = self.call_of(*args, **kwargs)
-        hit = Fetch(call).judged(await leases.look(io, call))
-        return default if hit is None else hit.value
+        hit, over = aged(call, await leases.look(io, call))
+        return default if hit is None or over > call.recipe.stale else hit.value
 
     async def _set(self, io: IO, value: T, /, *args: Any, **kwargs: Any) -> None:
         """Store *value* as the result of this call, at once; a call on its way is not stored over it.
@@ -192,11 +192,11 @@ def cached(
     ``ttl``: seconds for which a result is good. ``stale``: for so many seconds more it is served while one caller makes
     it anew behind the request. ``stale_if_error``: for so many it is served when the function raises. ``tags``: names
     under which results are invalidated together; ``{}`` takes from the arguments. ``depends_on``: models (or
-    "app.Model") whose changes invalidate every result, when they commit. ``key``: what tells one call from another, a
-    text with ``{}`` or a function of the arguments. ``ignore``: arguments that do not. ``near``: keep copies in the
-    process, which a change anywhere removes, at the latest a second after the link to Redis was cut. ``serializer``:
-    "pickle", signed, gives back whatever it was given; "json" refuses what would come back changed. ``connection``: an
-    alias of ``REDIS_PATTERNS``.
+    "app.Model") whose changes invalidate every result, when they commit, and rows ("app.Model:{pk}"). ``key``: what
+    tells one call from another, a text with ``{}`` or a function of the arguments. ``ignore``: arguments that do not.
+    ``near``: keep copies in the process, which a change anywhere removes, at the latest a second after the link to
+    Redis was cut. ``serializer``: "pickle", signed, gives back whatever it was given; "json" refuses what would come
+    back changed. ``connection``: an alias of ``REDIS_PATTERNS``.
 
         @cached(ttl=300, tags=["books", "author:{author_id}"], depends_on=[Book])
         def top(author_id, limit=10): ...

@@ -123,27 +123,24 @@ class Fetch:
         telling = [self._tally.tell(io)] if self._tally.is_due else []
         looking: Any = leases.look(io, self._call)
         seen: Seen = (await io.gather(looking, *telling))[0] if telling else await looking
-        hit = self.judged(seen)
+        hit = self._judged(seen)
         if hit is not None:
             self._tally.count("hits")
         return hit
 
-    def judged(self, seen: Seen) -> Hit | None:
+    def _judged(self, seen: Seen) -> Hit | None:
         """Return the value if it may be served; else remember that it is no use, or when it may be of some."""
         if seen.data is None:
             return None
-        hit = self._call.codec.unpack(seen.data, seen.nonces)
-        recipe, over = self._call.recipe, 0
-        if hit is not None and seen.left is not None:
-            over = recipe.grace - max(seen.left, 0)
+        hit, over = aged(self._call, seen)
         if hit is not None and over <= 0:
             return hit
         self._rejected = seen.data[:IDENT]
-        if hit is not None and over <= recipe.stale:
+        if hit is not None and over <= self._call.recipe.stale:
             self._tally.count("stale")
             refresh_behind(self._call, self._rejected)
             return hit
-        self._rescue = hit if hit is not None and over <= recipe.stale_if_error else None
+        self._rescue = hit if hit is not None and over <= self._call.recipe.stale_if_error else None
         return self._rescue if self._call.place.name in _failed else None
 
     async def _turn(self, io: IO) -> Hit | Mine | None:
@@ -176,7 +173,7 @@ class Fetch:
             self._owes = isinstance(answer, Mine)
             if not isinstance(answer, Seen):
                 return self._rescue if self._rescue and self._call.place.name in _failed else answer
-            if (hit := self.judged(answer)) is not None:
+            if (hit := self._judged(answer)) is not None:
                 return hit
 
     async def _make(self, io: IO) -> Any:
@@ -212,6 +209,14 @@ class Fetch:
         self._tally.count("rescued")
         logger.warning("An old value of %s is served, as the call failed: %r", self._call.recipe.name, error)
         return self._rescue
+
+
+def aged(call: Call, seen: Seen) -> tuple[Hit | None, int]:
+    """Return what was seen, and by how many milliseconds it is over its time."""
+    hit = None if seen.data is None else call.codec.unpack(seen.data, seen.nonces)
+    if hit is None or seen.left is None:
+        return hit, 0
+    return hit, call.recipe.grace - max(seen.left, 0)
 
 
 async def _refresh_stale(io: IO, call: Call, rejected: bytes) -> None:

@@ -25,17 +25,21 @@ _followed: set[type[Model]] = set()
 def depend(models: Iterable[type[Model] | str]) -> list[str]:
     """Follow *models* from now on, and return the tags that their changes invalidate.
 
-    A model that is named ("shop.Book") may be loaded later.
+    "shop.Book" may be loaded later; "shop.Book:{book_id}" is one row of it.
     """
     several = [models] if isinstance(models, str | type) else list(models)
-    for model in several:
-        if not _is_name(model) and not _is_model(model):
-            raise TypeError(f'depends_on takes models, as classes or as "app.Model", not {model!r}.')
-        if isinstance(model, str):
-            apps.lazy_model_operation(follow, tuple(model.lower().split(".")))
-        else:
-            follow(model)
-    return [_label(model) for model in several]
+    return [tag for model in several for tag in _tags(model)]
+
+
+def _tags(model: Any) -> list[str]:
+    if isinstance(model, type) and issubclass(model, Model) and not model._meta.abstract:
+        follow(model)
+        return [(model._meta.concrete_model or model)._meta.label_lower]
+    label, _, row = model.lower().partition(":") if isinstance(model, str) else ("", "", "")
+    if label.count(".") != 1:
+        raise TypeError(f'depends_on takes models, as classes, "app.Model" or "app.Model:{{pk}}", not {model!r}.')
+    apps.lazy_model_operation(follow, tuple(label.split(".")))
+    return [f"{label}:{model.partition(':')[2]}", f"{label}:*"] if row else [label]
 
 
 def follow(model: type[Model]) -> None:
@@ -62,20 +66,6 @@ def changed(model: type[Model], using: str, *names: str) -> None:
 def is_followed(model: type[Model]) -> bool:
     """Return whether something depends on rows of *model*."""
     return not _followed.isdisjoint(tables(model))
-
-
-def _is_name(model: Any) -> bool:
-    return isinstance(model, str) and model.count(".") == 1
-
-
-def _is_model(model: Any) -> bool:
-    return isinstance(model, type) and issubclass(model, Model) and not model._meta.abstract
-
-
-def _label(model: type[Model] | str) -> str:
-    if isinstance(model, str):
-        return model.lower()
-    return (model._meta.concrete_model or model)._meta.label_lower
 
 
 def _connect(model: type[Model]) -> None:

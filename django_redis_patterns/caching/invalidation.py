@@ -43,7 +43,7 @@ forget, aforget = both(_forget)
 def invalidate(what: Any, *, now: bool = False, using: str = DEFAULT_DB_ALIAS) -> None:
     """Invalidate what depends on a row (a saved model instance), or on a whole model.
 
-    A row stands for its model too: whatever ``depends_on`` it is invalidated. *using* is the database whose commit is
+    What depends on the whole model depends on each of its rows. *using* is the database whose commit is
     waited for; ``now`` does not wait. Guarantee: what was computed from data of before is never served once this, or
     the commit, has returned. Raises TypeError, and outside of a transaction `RedisUnavailable`.
     """
@@ -77,7 +77,11 @@ def send(*targets: Target, now: bool = False, using: str = DEFAULT_DB_ALIAS) -> 
 
 
 def names_of(what: Any) -> list[str]:
-    """Return the tags of a model, or of a row and its model; parents' rows are changed with it."""
+    """Return the tags that are invalidated with a row: its own and its model's; or with any rows of a model.
+
+    A model's tag is "app.model", a row's "app.model:pk"; what depends on a row also has "app.model:*", for changes of
+    many rows. Parents' rows are changed with their children's.
+    """
     model = what if isinstance(what, type) else type(what)
     if not issubclass(model, Model) and isinstance(what, Model):  # behind a lazy object
         model = what.__class__
@@ -85,7 +89,7 @@ def names_of(what: Any) -> list[str]:
         raise TypeError(f"Models and saved instances are invalidated, not {what!r}. For tags: invalidate_tags().")
     names = [one._meta.label_lower for one in tables(model)]
     if isinstance(what, type):
-        return names
+        return [*names, *(f"{name}:*" for name in names)]
     if what.pk is None:
         raise TypeError(f"{what!r} is not saved: nothing depends on it. A model: invalidate({model.__name__}).")
     return [*names, *(f"{name}:{what.pk}" for name in names)]
