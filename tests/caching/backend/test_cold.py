@@ -127,13 +127,14 @@ def wait_until(is_true: Callable[[], bool]) -> None:
 class Slow:
     """A function that says when it is called, and returns when it may."""
 
-    def __init__(self) -> None:
+    def __init__(self, value: str = "old") -> None:
+        self.value = value
         self.called, self.may_return = threading.Event(), threading.Event()
 
     def __call__(self) -> str:
         self.called.set()
         assert self.may_return.wait(30)
-        return "old"
+        return self.value
 
 
 @contextmanager
@@ -169,6 +170,20 @@ def test_an_invalidation_beats_a_computation(cache: RedisCache, bare_redis: redi
         INVALIDATE[how](cache, bare_redis)
     assert cache.get("key") is None
     assert cache.get_or_set("key", lambda: "new", 60) == "new"
+    assert cache.get("key") == "new"
+
+
+def test_an_old_value_does_not_take_the_place_of_a_new_computation(cache: RedisCache) -> None:
+    """Invalidated, and begun anew by somebody else, before the first one is done."""
+    newer = Slow("new")
+    with ThreadPoolExecutor(1) as pool:
+        with computing(cache):
+            cache.delete("key")
+            second = pool.submit(cache.get_or_set, "key", newer, 60)
+            assert newer.called.wait(30)
+        assert cache.get("key", "miss") == "miss"
+        newer.may_return.set()
+        assert second.result() == "new"
     assert cache.get("key") == "new"
 
 
