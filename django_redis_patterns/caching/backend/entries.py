@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
@@ -24,16 +24,15 @@ HAS = Script("has.lua", idempotent=True)
 C = TypeVar("C", bound=Borrowed)
 P = ParamSpec("P")
 T = TypeVar("T")
+Body: TypeAlias = Callable[Concatenate[C, IO, P], Coroutine[Any, Any, T]]
 
 
-def forgiving(otherwise: Callable[[], Any] = lambda: None) -> Callable[
-    [Callable[Concatenate[C, IO, P], Coroutine[Any, Any, T]]], Callable[Concatenate[C, IO, P], Coroutine[Any, Any, T]]
-]:  # fmt: skip
+def forgiving(otherwise: Callable[[], Any] = lambda: None) -> Callable[[Body[C, P, T]], Body[C, P, T]]:
     """Have a body answer *otherwise* when Redis is away and the cache has IGNORE_EXCEPTIONS."""
 
-    def decorate(body: Callable[Concatenate[C, IO, P], Coroutine[Any, Any, T]]) -> Any:
+    def decorate(body: Body[C, P, T]) -> Body[C, P, T]:
         @wraps(body)
-        async def forgiven(self: C, io: IO, *args: P.args, **kwargs: P.kwargs) -> T:
+        async def forgiven(self: C, io: IO, /, *args: P.args, **kwargs: P.kwargs) -> T:
             try:
                 return await body(self, io, *args, **kwargs)
             except (RedisUnavailable, ResponseError) as error:

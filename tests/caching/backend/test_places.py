@@ -1,11 +1,15 @@
 """Where a cache is: a LOCATION, a Redis behind sentinels, or a connection that REDIS_PATTERNS names."""
 
+import re
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.core.cache import caches
 
-from django_redis_patterns import checks
+from django_redis_patterns import caching, checks
 from django_redis_patterns.caching import RedisCache
 from django_redis_patterns.core.connections import client, options
 from django_redis_patterns.exceptions import InvalidConfiguration
@@ -130,3 +134,33 @@ def test_a_shared_database_is_no_danger(settings: Any) -> None:
     assert OURS in str(found.hint)
     settings.CACHES["default"]["BACKEND"] = OURS
     assert checks.check_shared_database() == []
+
+
+def test_the_rights_that_the_guide_names_are_enough(redis_server: RedisServer, bare_redis: redis.Redis) -> None:
+    """A user who may do that and nothing more can do all that a key needs."""
+    guide = (Path(caching.__file__).with_name("README.md")).read_text()
+    told = re.search(r"Its user in Redis needs (.*?), beside", guide, re.DOTALL)
+    assert told
+    rules = told[1].replace("(its `KEY_PREFIX`) and", "").replace("`", "").split()
+    bare_redis.execute_command("ACL SETUSER", "app", "reset", "on", ">s3cret", "+ping", *rules)
+    cache = RedisCache(redis_server.url.replace("//", "//app:s3cret@"), {"KEY_PREFIX": "shop"})
+    try:
+        cache.set("key", 1)
+        cache.set_many({"other": 1.5})
+        assert (cache.add("key", 2), cache.has_key("key"), cache.incr("key"), cache.incr("other")) == (
+            False,
+            True,
+            2,
+            2.5,
+        )
+        assert cache.incr("new", ignore_key_check=True) == 1
+        assert cache.get_many(["key", "other"]) == {"key": 2, "other": 2.5}
+        assert cache.get_or_set("cold", "made") == "made"
+        later = int(time.time()) + 60
+        assert all((cache.touch("key", 9), cache.expire("key", 9), cache.pexpire("key", 9000), cache.ttl("key")))
+        assert all((cache.expire_at("key", later), cache.pexpire_at("key", later * 1000), cache.pttl("key")))
+        assert all((cache.persist("key"), cache.incr_version("key"), cache.delete("other")))
+        cache.clear()
+        assert bare_redis.dbsize() == 0
+    finally:
+        bare_redis.execute_command("ACL DELUSER", "app")
