@@ -16,6 +16,7 @@ from .fetch import Fetch, aged
 from .following import depend
 from .invalidation import aforget, send
 from .leases import Mine
+from .near import dropping
 from .recipe import Call, Duration, Recipe, recipe
 from .tally import Stats, _all_stats
 from .through import write_through
@@ -76,7 +77,8 @@ class Cached(Generic[T]):
         """
         call = self.call_of(*args, **kwargs)
         nonces = await leases.made_nonces(io, call) if call.tags else []
-        await leases.put(io, call.place, call.codec.pack(value, nonces), call.recipe.life)
+        with dropping(call.place):
+            await leases.put(io, call.place, call.codec.pack(value, nonces), call.recipe.life)
 
     async def _refresh(self, io: IO, /, *args: Any, **kwargs: Any) -> T:
         """Call the function now, store its result in place of what is there, and return it."""

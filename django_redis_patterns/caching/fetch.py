@@ -15,10 +15,12 @@ from django_redis_patterns.exceptions import RedisPatternsError, RedisUnavailabl
 
 from . import leases
 from .background import later, later_on_loop
+from .copies import Fill
 from .entry import IDENT, Hit
 from .flights import alone
 from .keeper import kept
 from .leases import Busy, Mine, Seen
+from .near import dropping, near
 from .post import post
 from .recent import Recent
 from .recipe import Call
@@ -44,6 +46,7 @@ class Fetch:
         self._rejected = b""
         self._rescue: Hit | None = None  # what `stale_if_error` may serve
         self._owes = False  # a lease may be ours
+        self._fill: Fill | None = None
 
     async def run(self, io: IO) -> Any:
         """Return the value: from Redis, by waiting for it, or by calling the function."""
@@ -51,6 +54,22 @@ class Fetch:
         if is_dirty(self._call):
             self._tally.count("bypassed")
             return await self._make(io)
+        return await (self._run_near(io) if self._call.recipe.is_near else self._run(io))
+
+    async def _run_near(self, io: IO) -> Any:
+        """Return the copy of this process; or run, and keep a copy of what comes."""
+        kept_here = near(self._call.place.connection)
+        if (hit := kept_here.copies.find(self._call.place.near_name)) is not None:
+            self._tally.count("near")
+            return hit.value
+        try:
+            links = await kept_here.sources(io, self._call)
+        except RedisUnavailable:
+            return await self._run(io)
+        with kept_here.filling(self._call, links) as self._fill:
+            return await self._run(io)
+
+    async def _run(self, io: IO) -> Any:
         try:
             found = await self._look(io) or await self._turn(io)
         except RedisUnavailable:
@@ -91,7 +110,11 @@ class Fetch:
             if self._rescue is None or isinstance(error, SerializationError):
                 raise
             return self._rescued(error).value
-        if not await self._finish(io, data) and data:
+        with dropping(self._call.place, self._fill):
+            is_stored = await self._finish(io, data)
+        if is_stored and data and self._fill:
+            self._fill.offer(value, self._call.recipe.ttl)
+        if data and not is_stored:
             self._tally.count("refused")
         return value
 
@@ -134,6 +157,8 @@ class Fetch:
             return None
         hit, over = aged(self._call, seen)
         if hit is not None and over <= 0:
+            if self._fill:
+                self._fill.offer(hit.value, -over)
             return hit
         self._rejected = seen.data[:IDENT]
         if hit is not None and over <= self._call.recipe.stale:

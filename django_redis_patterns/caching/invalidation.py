@@ -15,7 +15,7 @@ from django_redis_patterns.conf import settings
 from django_redis_patterns.core.commit import after_commit_together
 from django_redis_patterns.core.operations import IO, both
 
-from . import leases
+from . import leases, near
 from .place import Place, Tag, Target
 
 
@@ -31,10 +31,13 @@ async def _forget(io: IO, *targets: Target) -> None:
         for alias, mine in groupby(tags, key=lambda tag: tag.connection)
         for group in leases.grouped(alias, list(mine))
     ]
-    await io.gather(
-        *(leases.drop(io.on(place.connection), place) for place in places),
-        *(leases.drop_tags(io.on(alias), group) for alias, group in groups),
-    )
+    try:
+        await io.gather(
+            *(leases.drop(io.on(place.connection), place) for place in places),
+            *(leases.drop_tags(io.on(alias), group) for alias, group in groups),
+        )
+    finally:
+        near.drop(targets)
 
 
 forget, aforget = both(_forget)

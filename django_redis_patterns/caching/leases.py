@@ -1,6 +1,5 @@
 """What is said to Redis about a call: read it, take its lease, finish, overwrite. One trip each."""
 
-import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from django_redis_patterns.core.connections.clients import is_cluster
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 
-from .place import Place, Tag, near_channel
+from .place import Place, Tag, near_channel, process
 from .recipe import Call
 
 T = TypeVar("T")
@@ -26,21 +25,6 @@ PROLONG = Script("prolong.lua", idempotent=True)
 
 #: Tags in one command.
 MOST_AT_ONCE = 500
-
-_process = secrets.token_urlsafe(9)
-
-
-def _start_anew() -> None:
-    global _process
-    _process = secrets.token_urlsafe(9)
-
-
-os.register_at_fork(after_in_child=_start_anew)
-
-
-def process() -> str:
-    """Return the name of this process among those that cache."""
-    return _process
 
 
 @dataclass(frozen=True)
@@ -122,7 +106,7 @@ async def drop(io: IO, place: Place) -> None:
 
 async def drop_tags(io: IO, tags: Sequence[Tag]) -> None:
     """Make every value with one of *tags* useless. All of them are of one connection, and one slot on a cluster."""
-    await io.run(FORGET, [tag.key for tag in tags], [near_channel(), *(note(tag.key) for tag in tags)])
+    await io.run(FORGET, [tag.key for tag in tags], [near_channel(), *(_note(tag.near_name) for tag in tags)])
 
 
 async def _give_back(io: IO, place: Place, token: str) -> bool:
@@ -144,11 +128,6 @@ def lease_ms() -> int:
     return round(settings().caching.lease * 1000)
 
 
-def note(key: str) -> str:
-    """Return what is told to those who may have a copy of what *key* holds: who says it, and the key."""
-    return f"{process()}\n{key}"
-
-
 def grouped(connection: str, things: Sequence[T]) -> Iterator[Sequence[T]]:
     """Yield those that one command may name."""
     size = 1 if is_cluster(connection) else MOST_AT_ONCE
@@ -157,4 +136,8 @@ def grouped(connection: str, things: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def _near(place: Place) -> list[Any]:
-    return [near_channel(), note(place.keys[0])] if place.is_near else ["", ""]
+    return [near_channel(), _note(place.near_name)] if place.is_near else ["", ""]
+
+
+def _note(name: str) -> str:
+    return f"{process()}\n{name}"

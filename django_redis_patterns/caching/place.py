@@ -1,9 +1,26 @@
 """Where a call and a tag have their keys."""
 
+import os
+import secrets
 from dataclasses import dataclass
 from functools import cached_property
 
-from django_redis_patterns.core.keys import key
+from django_redis_patterns.core.keys import digest, key
+
+_process = secrets.token_urlsafe(9)
+
+
+def _start_anew() -> None:
+    global _process
+    _process = secrets.token_urlsafe(9)
+
+
+os.register_at_fork(after_in_child=_start_anew)
+
+
+def process() -> str:
+    """Return the name of this process among those that cache."""
+    return _process
 
 
 @dataclass(frozen=True)
@@ -19,6 +36,11 @@ class Place:
         """Its value, who computes it, and the channels of those who wait."""
         return [key("caching", self.name, part) for part in ("value", "lease", "waiters")]
 
+    @cached_property
+    def near_name(self) -> str:
+        """What it is called where processes tell each other what they must not keep copies of."""
+        return f"call {_short(self.name)}"
+
 
 @dataclass(frozen=True)
 class Tag:
@@ -31,6 +53,11 @@ class Tag:
     def key(self) -> str:
         return key("caching", self.name, "tag")
 
+    @cached_property
+    def near_name(self) -> str:
+        """What it is called there."""
+        return f"tag {_short(self.name)}"
+
 
 Target = Place | Tag
 
@@ -38,3 +65,7 @@ Target = Place | Tag
 def near_channel() -> str:
     """Return the channel on which processes hear what they must not keep a copy of any more."""
     return key("caching", "near")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 100 and name.isascii() else digest(name)

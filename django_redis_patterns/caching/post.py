@@ -12,7 +12,7 @@ from django_redis_patterns.core.operations import IO
 from django_redis_patterns.core.subscriber import WAIT, subscriber
 from django_redis_patterns.exceptions import RedisUnavailable
 
-from .leases import process
+from .place import process
 
 
 class Post:

@@ -16,6 +16,7 @@ from django_redis_patterns.exceptions import RedisUnavailable, SerializationErro
 
 from . import leases
 from .invalidation import aforget, send
+from .near import dropping
 from .place import Place
 from .recipe import Call
 
@@ -37,10 +38,11 @@ async def _settle(io: IO, place: Place, token: str, data: bytes, life: int) -> b
     Of two who overlap nobody knows who was last in the database: neither of their results is kept.
     """
     io = io.on(place.connection)
-    if await leases.finish(io, place, token, data, life):
-        return True
-    await leases.drop(io, place)
-    return False
+    with dropping(place):
+        if await leases.finish(io, place, token, data, life):
+            return True
+        await leases.drop(io, place)
+        return False
 
 
 claim, aclaim = both(_claim)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from django_redis_patterns.caching import background, cached, fetch
+from django_redis_patterns.caching import background, cached, fetch, near
 from django_redis_patterns.caching.tally import tally
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.testing.fixtures import fault_proxy
@@ -86,6 +86,8 @@ def fresh_memory() -> Iterator[None]:
     fetch._failed._until.clear()
     fetch._asked._until.clear()
     tally.cache_clear()
+    for one in near._near.values():
+        one.copies.clear()
     yield
     end = time.monotonic() + 10
     while background._working and time.monotonic() < end:

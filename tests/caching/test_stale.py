@@ -30,7 +30,7 @@ class TestStale:
         made.gate.set()
         until(lambda: made.f.peek(1) == 2)
         assert (made(1), made.made) == (2, 2)
-        assert made.f.stats().stale == 9
+        assert made.f.stats().stale == 8
 
     def test_on_a_loop_a_task_makes_it_anew(self, bare_redis):
         calls = []

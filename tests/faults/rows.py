@@ -13,9 +13,11 @@ from django.http import HttpRequest, HttpResponse
 
 import django_redis_patterns
 from django_redis_patterns.caching import RedisCache, cached
+from django_redis_patterns.caching.copies import Copies
 from django_redis_patterns.caching.fetch import refresh_stale
 from django_redis_patterns.caching.invalidation import forget
 from django_redis_patterns.caching.leases import give_back, prolong
+from django_redis_patterns.caching.near import Link, beat
 from django_redis_patterns.caching.place import Tag
 from django_redis_patterns.caching.tally import all_stats
 from django_redis_patterns.caching.through import claim, settle
@@ -278,6 +280,7 @@ ROWS: dict[str, Row] = {
     "Cached.set": Row(lambda: (best.set, "new", 1), _values, (0, 1)),
     "Cached.stats": Row(lambda: (best.stats,), reads=True),
     "all_stats": Row(lambda: (all_stats,), reads=True),
+    "beat": Row(lambda: (beat, [Link("default", None, PLACE.keys[0], Copies())])),
     "claim": Row(lambda: (claim, best.call_of(1), "token"), _leased, (0, 1)),
     "forget": Row(_stored(lambda: (forget, PLACE, Tag("default", "books"))), _values, (1, 0)),
     "give_back": Row(_claimed(lambda token: (give_back, PLACE, token)), _leased, (1, 0)),

@@ -15,6 +15,7 @@ from django.db import transaction
 from django_redis_patterns import sessions
 from django_redis_patterns.caching import cached, invalidate_tags
 from django_redis_patterns.caching.leases import give_back, prolong
+from django_redis_patterns.caching.near import near
 from django_redis_patterns.caching.tally import all_stats
 from django_redis_patterns.caching.through import claim
 from django_redis_patterns.core.connections import adisconnect
@@ -145,6 +146,9 @@ def of_caching(admin: redis.Redis) -> None:
     assert prolong(call.place, "token")
     assert give_back(call.place, "token")
     stale(), time.sleep(0.01), stale()
+    copied = cached(ttl=60, near=True)(lambda: 1)
+    until(lambda: copied() and len(near("default").copies))
+    copied.invalidate()
     assert all_stats()
     asyncio.run(_of_caching())
 
