@@ -6,7 +6,7 @@ redis_patterns.W002  an error report would show the password of an URL in the se
 redis_patterns.E101  our session middleware over a foreign session engine
 redis_patterns.W101  our session engine under Django's own middleware
 redis_patterns.W102  sessions are read with something other than JSON
-redis_patterns.E202  a cache of ours with options that cannot be used
+redis_patterns.E201  a cache of ours with options that cannot be used
 redis_patterns.E501  to E507, W501: what a model says about its board; its manager reports it (leaderboards/declared.py)
 redis_patterns.E801  channels_redis' core layer on redis-py 8: an idle socket dies after five seconds
 redis_patterns.W801  channels_redis' core layer with redis-py's cap of 100 connections
@@ -99,7 +99,7 @@ def check_caches(**_: Any) -> Messages:
             cache: Any = caches[alias]
             options.target(cache.connection)
         except ImproperlyConfigured as error:
-            found.append(checks.Error(f"CACHES[{alias!r}]: {error}", id="redis_patterns.E202"))
+            found.append(checks.Error(f"CACHES[{alias!r}]: {error}", id="redis_patterns.E201"))
     return found
 
 

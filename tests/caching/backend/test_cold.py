@@ -18,6 +18,7 @@ import redis
 from django.core.exceptions import SynchronousOnlyOperation
 
 from django_redis_patterns.caching import RedisCache
+from django_redis_patterns.caching.backend.lease import CLAIM, LEASE
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.testing.fixtures import Face
@@ -212,6 +213,13 @@ def test_a_lease_is_nothing(cache: RedisCache, face: Face) -> None:
         assert face(cache.incr, "key", 5, ignore_key_check=True) == 5
         assert cache.touch("key", 60)
     assert cache.get("key") == 5
+
+
+def test_a_claim_may_run_twice(cache: RedisCache) -> None:
+    """When its reply was lost: who has the lease is told so again, and does not wait for itself."""
+    raw = cache.client.get_client()
+    claims = [raw.eval(CLAIM.text, 1, ":1:key", LEASE, token, 30_000, "") for token in ("aa", "aa", "bb", "aa")]
+    assert claims == [1, 1, 0, 1]
 
 
 def test_a_prolonged_lease_ends_all_the_same(make: Make, cache: RedisCache) -> None:

@@ -79,14 +79,14 @@ def test_a_misspelt_connection(settings: Any) -> None:
     with pytest.raises(InvalidConfiguration, match=r"'defualt'.*Did you mean 'default'"):
         caches["default"].get("key")
     (found,) = checks.check_caches()
-    assert (found.id, "CACHES['default']" in found.msg) == ("redis_patterns.E202", True)
+    assert (found.id, "CACHES['default']" in found.msg) == ("redis_patterns.E201", True)
 
 
 @pytest.mark.parametrize("wrong", [{"CLIENT_CLASS": "django_redis.client.HerdClient"}, {"LEASE": 0}, {"LEASE": "soon"}])
 def test_other_wrong_options(settings: Any, wrong: dict[str, Any]) -> None:
     """Are told by the check too."""
     settings.CACHES = {"default": {"BACKEND": OURS, "LOCATION": "redis://127.0.0.1:1", "OPTIONS": wrong}}
-    assert [found.id for found in checks.check_caches()] == ["redis_patterns.E202"]
+    assert [found.id for found in checks.check_caches()] == ["redis_patterns.E201"]
     settings.CACHES = {"default": {"BACKEND": OURS, "LOCATION": "redis://127.0.0.1:1"}}
     assert checks.check_caches() == []
 
