@@ -215,6 +215,17 @@ def test_a_lease_is_nothing(cache: RedisCache, face: Face) -> None:
     assert cache.get("key") == 5
 
 
+@pytest.mark.parametrize("forged", ["\0lease:99999999999999:aa", "\0lease:", "\0lease:soon", "\0lease:1"])
+def test_nobody_waits_for_a_lease_that_cannot_be(
+    cache: RedisCache, bare_redis: redis.Redis, face: Face, forged: str
+) -> None:
+    """Of a server whose clock was ahead, or of somebody who only writes what looks like one."""
+    bare_redis.set(":1:key", forged, ex=60)
+    with trace.record() as log:
+        assert face(cache.get_or_set, "key", "value", 60) == "value"
+    assert (log.trips, cache.get("key")) == (3, "value")
+
+
 def test_a_claim_may_run_twice(cache: RedisCache) -> None:
     """When its reply was lost: who has the lease is told so again, and does not wait for itself."""
     raw = cache.client.get_client()
