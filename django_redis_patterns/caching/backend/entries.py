@@ -100,7 +100,7 @@ class Entries(Borrowed):
 
     def _walk(self, io: IO, pattern: str, step: int | None = None) -> Walk:
         usual: int = getattr(django_settings, "DJANGO_REDIS_SCAN_ITERSIZE", STEP)
-        return Walk(io, self.connection, pattern, step or usual)
+        return Walk(io, pattern, step or usual)
 
     async def _remove(
         self, io: IO, pattern: str, step: int | None, is_meant: Callable[[bytes], bool] = lambda key: True

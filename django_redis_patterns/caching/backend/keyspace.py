@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from django_redis_patterns.core.connections.clients import is_cluster
 from django_redis_patterns.core.operations import IO
 from django_redis_patterns.exceptions import InvalidConfiguration
 
@@ -46,9 +45,9 @@ class Keyspace:
 class Walk:
     """Every key that is there all the time, at least once (SCAN); on a cluster those of every primary."""
 
-    def __init__(self, io: IO, alias: str, pattern: str, step: int) -> None:
+    def __init__(self, io: IO, pattern: str, step: int) -> None:
         self._io, self._pattern, self._step = io, pattern, step
-        self._cursors: dict[str, int] = {"primaries" if is_cluster(alias) else "": 0}
+        self._cursors = {"": 0}  # by the name of a node: where there are several, all are asked first
 
     def __bool__(self) -> bool:
         return bool(self._cursors)

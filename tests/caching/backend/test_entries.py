@@ -258,6 +258,17 @@ def test_clear_goes_in_bounded_steps(cache: RedisCache, settings: Any, one_node:
     assert cache.keys("*") == []
 
 
+def test_a_walk_comes_to_its_end_on_every_node(make: Make, cache: RedisCache, settings: Any, face: Face) -> None:
+    """However many steps that takes."""
+    settings.DJANGO_REDIS_SCAN_ITERSIZE = 5
+    other, keys = make(KEY_PREFIX="other"), set(map(str, range(100)))
+    for one in (cache, other):
+        one.set_many(dict.fromkeys(keys, 1))
+    assert set(face(cache.keys, "*")) == keys
+    face(cache.clear)
+    assert (face(cache.keys, "*"), set(face(other.keys, "*"))) == ([], keys)
+
+
 @pytest.mark.parametrize("key_func", [lambda key, prefix, version: key, lambda key, prefix, version: str(hash(key))])
 def test_clear_refuses_to_guess(make: Make, key_func: Any) -> None:
     """Where a KEY_FUNCTION hides whose a key is, it would take others with its own."""
