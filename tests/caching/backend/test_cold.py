@@ -198,9 +198,11 @@ def test_a_write_beats_a_computation(cache: RedisCache, write: str) -> None:
 
 def test_a_lease_is_nothing(cache: RedisCache, face: Face) -> None:
     """To whoever looks, there is no value as long as it is being computed."""
+    before = trace.counters().get("caching.undecodable")
     with computing(cache):
         assert face(cache.get, "key", "miss") == "miss"
         assert face(cache.get_many, ["key"]) == {}
+        assert trace.counters().get("caching.undecodable") == before
         assert not face(cache.has_key, "key")
         assert "key" not in cache
         assert not face(cache.set, "key", 1, xx=True)
