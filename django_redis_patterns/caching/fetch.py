@@ -106,10 +106,11 @@ class Fetch:
                 value = await self._make(io)
             data = self._packed(value, mine.nonces)
         except Exception as error:
+            rescue = None if isinstance(error, SerializationError) else self._rescued(error)
             await self._finish(io, b"")
-            if self._rescue is None or isinstance(error, SerializationError):
+            if rescue is None:
                 raise
-            return self._rescued(error).value
+            return rescue.value
         with dropping(self._call.place, self._fill):
             is_stored = await self._finish(io, data)
         if is_stored and data and self._fill:
@@ -228,8 +229,10 @@ class Fetch:
         self._owes = False
         return bool(stored)
 
-    def _rescued(self, error: Exception) -> Hit:
-        assert self._rescue is not None
+    def _rescued(self, error: Exception) -> Hit | None:
+        """Return the old value that may be served instead; those who wait are served it too."""
+        if self._rescue is None:
+            return None
         _failed.note(self._call.place.name)
         self._tally.count("rescued")
         logger.warning("An old value of %s is served, as the call failed: %r", self._call.recipe.name, error)
