@@ -98,7 +98,7 @@ def check_caches(**_: Any) -> Messages:
         try:
             cache: Any = caches[alias]
             options.target(cache.connection)
-        except ImproperlyConfigured as error:
+        except (ImproperlyConfigured, ImportError) as error:
             found.append(checks.Error(f"CACHES[{alias!r}]: {error}", id="redis_patterns.E201"))
     return found
 

@@ -16,7 +16,7 @@ from django_redis_patterns.core.connections import client as connected
 from django_redis_patterns.core.connections.caches import connection_of
 from django_redis_patterns.core.connections.options import declare
 from django_redis_patterns.core.serializers import SignedPickle
-from django_redis_patterns.exceptions import SerializationError, without_secrets
+from django_redis_patterns.exceptions import InvalidConfiguration, SerializationError, without_secrets
 
 from .keyspace import escaped
 from .lease import LEASE
@@ -104,6 +104,11 @@ class Client(DefaultClient):  # type: ignore[misc]  # django-redis is not typed
 def _alias(server: Any, options: dict[str, Any]) -> str:
     """Return the alias of the connection that the cache names, or of where it is."""
     alias = options.get("CONNECTION")
+    if alias is None and not server:
+        raise InvalidConfiguration(
+            'A cache needs a LOCATION, such as "redis://localhost:6379/0", or OPTIONS CONNECTION, '
+            "one of REDIS_PATTERNS CONNECTIONS."
+        )
     if alias is None:
         first = server.split(",")[0] if isinstance(server, str) else next(iter(server))
         return declare(without_secrets(first), connection_of(server, options))

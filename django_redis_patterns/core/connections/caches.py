@@ -58,6 +58,9 @@ def connection_of(location: Any, options: Mapping[str, Any]) -> Connection:
         "max_connections": pool.get("max_connections"),
         "ca_file": pool.get("ssl_ca_certs"),
     }
+    for name in ("timeout", "connect_timeout", "max_connections"):
+        if not isinstance(said[name], int | float | None):
+            raise InvalidConfiguration(f"A cache's OPTIONS for {name} must be a number, not {said[name]!r}.")
     return Connection(**_address(location, given), **{name: value for name, value in said.items() if value})
 
 

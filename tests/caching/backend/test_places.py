@@ -82,13 +82,29 @@ def test_a_misspelt_connection(settings: Any) -> None:
     assert (found.id, "CACHES['default']" in found.msg) == ("redis_patterns.E201", True)
 
 
-@pytest.mark.parametrize("wrong", [{"CLIENT_CLASS": "django_redis.client.HerdClient"}, {"LEASE": 0}, {"LEASE": "soon"}])
+WRONG = [
+    {"CLIENT_CLASS": "django_redis.client.HerdClient"},
+    {"LEASE": 0},
+    {"LEASE": "soon"},
+    {"SERIALIZER": "nobodys.Serializer"},
+    {"SOCKET_TIMEOUT": "long"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_other_wrong_options(settings: Any, wrong: dict[str, Any]) -> None:
     """Are told by the check too."""
     settings.CACHES = {"default": {"BACKEND": OURS, "LOCATION": "redis://127.0.0.1:1", "OPTIONS": wrong}}
     assert [found.id for found in checks.check_caches()] == ["redis_patterns.E201"]
     settings.CACHES = {"default": {"BACKEND": OURS, "LOCATION": "redis://127.0.0.1:1"}}
     assert checks.check_caches() == []
+
+
+def test_a_cache_without_a_place(settings: Any) -> None:
+    """Is not on this machine by chance."""
+    settings.CACHES = {"default": {"BACKEND": OURS, "OPTIONS": {"CONECTION": "default"}}}
+    with pytest.raises(InvalidConfiguration, match="needs a LOCATION"):
+        caches["default"].get("key")
 
 
 def test_a_connection_and_a_cache_that_name_each_other(settings: Any) -> None:
