@@ -198,7 +198,10 @@ class Fetch:
             answer = await leases.take(io, self._call, self._token, rejected=self._rejected, channel=channel)
             self._owes = isinstance(answer, Mine)
             if not isinstance(answer, Seen):
-                return self._rescue if self._rescue and self._call.place.name in _failed else answer
+                if self._rescue is None or self._call.place.name not in _failed:
+                    return answer
+                self.give_back()
+                return self._rescue
             if (hit := self._judged(answer)) is not None:
                 return hit
 

@@ -83,14 +83,14 @@ def names_of(what: Any) -> list[str]:
     """Return the tags that are invalidated with a row: its own and its model's; or with any rows of a model.
 
     A model's tag is "app.model", a row's "app.model:pk"; what depends on a row also has "app.model:*", for changes of
-    many rows. Parents' rows are changed with their children's.
+    many rows. Rows of parents and children are one row.
     """
     model = what if isinstance(what, type) else type(what)
     if not issubclass(model, Model) and isinstance(what, Model):  # behind a lazy object
         model = what.__class__
     if not issubclass(model, Model):
         raise TypeError(f"Models and saved instances are invalidated, not {what!r}. For tags: invalidate_tags().")
-    names = [one._meta.label_lower for one in tables(model)]
+    names = [one._meta.label_lower for one in (*tables(model), *_children(model))]
     if isinstance(what, type):
         return [*names, *(f"{name}:*" for name in names)]
     if what.pk is None:
@@ -102,6 +102,18 @@ def tables(model: type[Model]) -> list[type[Model]]:
     """Return the concrete models whose tables hold a part of *model*'s rows."""
     concrete = model._meta.concrete_model or model
     return [concrete, *(parent for parent in concrete._meta.all_parents if not parent._meta.proxy)]
+
+
+def _children(model: type[Model]) -> list[type[Model]]:
+    """Return the models with tables of their own whose rows have a part in *model*'s table."""
+    concrete = model._meta.concrete_model or model
+    return [child for child in descendants(concrete) if not child._meta.proxy and not child._meta.abstract]
+
+
+def descendants(model: type[Model]) -> list[type[Model]]:
+    """Return all subclasses of *model*."""
+    direct = model.__subclasses__()
+    return [*direct, *(grandchild for child in direct for grandchild in descendants(child))]
 
 
 def _tags(names: Iterable[str]) -> list[Tag]:

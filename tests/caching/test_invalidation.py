@@ -20,7 +20,7 @@ from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.testing.commit import committed
 from django_redis_patterns.testing.servers import free_port
 from tests.core.desks import connected
-from tests.shelves.models import Atlas, Author, Book, Favourite, Genre
+from tests.shelves.models import Atlas, Author, Book, Critic, Favourite, Genre, Person, Poet
 
 from .conftest import running
 
@@ -194,6 +194,31 @@ class TestModels:
             made()
             Book.objects.create()
             assert is_gone(made), model
+
+    def test_parents_and_children_are_one_row(self, make):
+        """What depends on a child is invalidated by its parent, and the other way round."""
+        atlas = Atlas.objects.create()
+        for model in (Atlas, "shelves.Atlas", [f"shelves.Atlas:{atlas.pk}"]):
+            made = make(depends_on=model)
+            made()
+            Book.objects.get().save()
+            assert is_gone(made), model
+            Book.objects.update(title="x")
+            assert is_gone(made), model
+
+    def test_a_parent_whose_child_is_depended_on(self, make):
+        made = make(depends_on=[Critic])
+        Critic.objects.create()
+        made()
+        Person.objects.get().save()
+        assert is_gone(made)
+
+    def test_a_model_that_was_there_before(self, make):
+        """Its proxies are followed, too."""
+        made = make(depends_on=[Author])
+        made()
+        Poet.objects.create()
+        assert is_gone(made)
 
     def test_a_row(self, make):
         """Others' changes leave it alone; a change of many rows does not."""

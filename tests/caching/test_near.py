@@ -258,6 +258,16 @@ class TestLink:
         link.gap("any")
         assert not link.is_live(clock())
 
+    def test_a_gap(self):
+        """What was missed is not known: nothing is left, and nothing that is on its way arrives."""
+        copies = Copies()
+        TestBounds().keep(copies, "a")
+        link = near.Link("default", None, "k", copies)
+        with copies.filling("b", [], [LIVE]) as fill:
+            link.gap("any")
+            fill.offer(1, 60_000)
+        assert len(copies) == 0
+
     def test_beats_before_it_listens_prove_nothing(self):
         link = near.Link("default", None, "k", Copies())
         link.message(link.beat_channel, repr(clock()).encode())
