@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from django_redis_patterns.conf import settings
@@ -41,12 +41,15 @@ class Fetch:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._token = secrets.token_urlsafe(12)
         self._tally = tally(call.recipe.name)
         self._rejected = b""
         self._rescue: Hit | None = None  # what `stale_if_error` may serve
         self._owes = False  # a lease may be ours
         self._fill: Fill | None = None
+
+    @cached_property
+    def _token(self) -> str:
+        return secrets.token_urlsafe(12)
 
     async def run(self, io: IO) -> Any:
         """Return the value: from Redis, by waiting for it, or by calling the function."""
@@ -58,10 +61,9 @@ class Fetch:
 
     async def _run_near(self, io: IO) -> Any:
         """Return the copy of this process; or run, and keep a copy of what comes."""
-        kept_here = near(self._call.place.connection)
-        if (hit := kept_here.copies.find(self._call.place.near_name)) is not None:
-            self._tally.count("near")
+        if (hit := at_hand(self._call)) is not None:
             return hit.value
+        kept_here = near(self._call.place.connection)
         try:
             links = await kept_here.sources(io, self._call)
         except RedisUnavailable:
@@ -240,6 +242,15 @@ class Fetch:
         self._tally.count("rescued")
         logger.warning("An old value of %s is served, as the call failed: %r", self._call.recipe.name, error)
         return self._rescue
+
+
+def at_hand(call: Call) -> Hit | None:
+    """Return the copy of this process, if it has one that this thread may use."""
+    hit = near(call.place.connection).copies.find(call.place.near_name)
+    if hit is None or is_dirty(call):
+        return None
+    tally(call.recipe.name).count("near")
+    return hit
 
 
 def aged(call: Call, seen: Seen) -> tuple[Hit | None, int]:

@@ -5,6 +5,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import transaction
 from django.test import override_settings
 
 from django_redis_patterns.caching import cached, invalidate_tags, near, place
@@ -129,6 +131,25 @@ class TestCopies:
         with trace.record() as log:
             assert {one.result() for one in [away(made, 1) for _ in range(20)]} == {1}
         assert log.trips == 0
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_transaction_with_changes_has_no_copies(self, make_plain):
+        made = make_plain(near=True, tags=["t"])
+        settle(made, 1)
+        with transaction.atomic():
+            invalidate_tags("t")
+            assert made(1) == made.made == 2
+
+    def test_a_loop_is_not_blocked(self, make_plain):
+        """Not now and then only: a copy is refused there, too."""
+        made = make_plain(near=True)
+        settle(made, 1)
+
+        async def act():
+            made(1)
+
+        with pytest.raises(SynchronousOnlyOperation):
+            asyncio.run(act())
 
     def test_redis_away(self, make_plain):
         with connected(HOST="127.0.0.1", PORT=free_port()):
