@@ -21,6 +21,7 @@ from .flights import alone
 from .keeper import kept
 from .leases import Busy, Mine, Seen
 from .near import dropping, near
+from .owed import is_owed
 from .post import post
 from .recent import Recent
 from .recipe import Call
@@ -57,6 +58,8 @@ class Fetch:
         if is_dirty(self._call):
             self._tally.count("bypassed")
             return await self._make(io)
+        if is_owed((self._call.place, *self._call.tags)):
+            return await alone(io, self._call)
         return await (self._run_near(io) if self._call.recipe.is_near else self._run(io))
 
     async def _run_near(self, io: IO) -> Any:
@@ -85,7 +88,7 @@ class Fetch:
 
     async def first(self, io: IO) -> Hit | Mine | Busy | None:
         """Look, and ask for the lease, once. None when Redis is away."""
-        if is_dirty(self._call):
+        if is_dirty(self._call) or is_owed((self._call.place, *self._call.tags)):
             return None
         try:
             return await self._look(io) or await self._ask(io)

@@ -14,15 +14,16 @@ from django.db.models import Model
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.commit import after_commit_together
 from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.exceptions import RedisUnavailable
 
-from . import leases, near
+from . import leases, near, owed
 from .place import Place, Tag, Target
 
 
 async def _forget(io: IO, *targets: Target) -> None:
     """Remove values and invalidate tags now, in one trip (per alias). Whatever is on its way for them is refused.
 
-    Raises `RedisUnavailable`.
+    Raises `RedisUnavailable`; then it is tried again behind the caller's back.
     """
     places = [target for target in targets if isinstance(target, Place)]
     tags = sorted({target for target in targets if isinstance(target, Tag)}, key=lambda tag: tag.connection)
@@ -36,6 +37,10 @@ async def _forget(io: IO, *targets: Target) -> None:
             *(leases.drop(io.on(place.connection), place) for place in places),
             *(leases.drop_tags(io.on(alias), group) for alias, group in groups),
         )
+        owed.paid(targets)
+    except RedisUnavailable:
+        owed.owe(targets, forget)
+        raise
     finally:
         near.drop(targets)
 
