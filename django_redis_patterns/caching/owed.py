@@ -55,12 +55,12 @@ def is_owed(targets: Iterable[Target]) -> bool:
 def _run(pay: Callable[..., Any]) -> None:
     global _thread
     while True:
+        _pause.wait(AGAIN)
         with _guard:
             mine = list(_owed)[:MOST_AT_ONCE]
             if not mine:
                 _thread = None
                 return
-        _pause.wait(AGAIN)
         with suppress(RedisPatternsError):
             pay(*mine)
 
