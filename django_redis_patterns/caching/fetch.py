@@ -187,8 +187,8 @@ class Fetch:
                     await here.open(io)
                     answer = await self._ask(io, here.channel)
                 if not isinstance(answer, Busy):
-                    if has_waited and isinstance(answer, Hit):
-                        self._tally.count("waits")
+                    if isinstance(answer, Hit):
+                        self._tally.count("waits" if has_waited else "hits")
                     return answer
                 if time.monotonic() >= until:
                     trace.count("caching.impatient")

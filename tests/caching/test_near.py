@@ -36,6 +36,12 @@ def settle(made, *args):
     until(is_kept)
 
 
+def until_a_beat_is_heard():
+    (link,) = near.near("default").links.values()
+    began = clock()
+    until(lambda: link._heard > began)
+
+
 @pytest.fixture
 def somebody_else(monkeypatch):
     """What is done inside of this is done by another process: its copies are not ours."""
@@ -63,6 +69,15 @@ class TestCopies:
         settle(made, 1)
         assert trips(lambda: [made(1) for _ in range(5)]) == 0
         assert made.made == 1
+
+    def test_who_makes_a_value_has_its_copy(self, make, one_node):
+        """At once, and still when what it has told the others comes back to it."""
+        made = make(near=True)
+        settle(made, 1)
+        made(2)
+        assert trips(lambda: made(2)) == 0
+        until_a_beat_is_heard()
+        assert trips(lambda: made(2)) == 0
 
     def test_nobody_gets_the_object_of_another(self):
         f = cached(ttl=60, near=True)(lambda: [1])
