@@ -245,6 +245,6 @@ async def _all(io: IO, fetches: dict[str, Fetch]) -> dict[str, Any]:
         raise
     results = {name: hit.value for name, hit in found.items() if isinstance(hit, Hit)}
     results |= dict(zip(ours, made, strict=True))
-    for name in fetches.keys() - results.keys():
+    for name in [name for name in fetches if name not in results]:
         results[name] = await fetches[name].run(io)
     return results

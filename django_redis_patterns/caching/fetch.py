@@ -87,11 +87,11 @@ class Fetch:
         return found.value if isinstance(found, Hit) else await self.lead(io, found)
 
     async def first(self, io: IO) -> Hit | Mine | Busy | None:
-        """Look, and ask for the lease, once. None when Redis is away."""
+        """Look, and ask for the lease, once. None when it takes more than that."""
         if is_dirty(self._call) or is_owed((self._call.place, *self._call.tags)):
             return None
         try:
-            return await self._look(io) or await self._ask(io)
+            return await self._look(io) or (None if keeps_an_old_view() else await self._ask(io))
         except RedisUnavailable:
             return None
 
@@ -126,7 +126,7 @@ class Fetch:
 
     async def refresh(self, io: IO) -> Any:
         """Call the function and store its result, whatever is there, and whoever else is at it."""
-        if is_dirty(self._call):
+        if is_dirty(self._call) or keeps_an_old_view():
             return await self._make(io)
         try:
             self._owes = True

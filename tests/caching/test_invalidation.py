@@ -394,9 +394,11 @@ class TestTransactions:
         monkeypatch.setattr(transactions, "_has_snapshot", lambda connection: True)
         with transaction.atomic():
             assert [made(1), made(1)] == [1, 2]
-        assert [made(1), made(1)] == [3, 3]
+            assert made.f.many([(1,), (2,)]) == [3, 4]
+            assert made.f.refresh(1) == 5
+        assert [made(1), made(1)] == [6, 6]
         with transaction.atomic():
-            assert made(1) == 3
+            assert made(1) == 6
 
     @pytest.mark.parametrize(
         ("vendor", "level", "is_old"),
