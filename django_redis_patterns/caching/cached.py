@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import update_wrapper
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from asgiref.sync import markcoroutinefunction
 from django.db.models import Model
 
+from django_redis_patterns.conf import settings
+from django_redis_patterns.core.conductor import refuse_to_block_a_loop
 from django_redis_patterns.core.operations import IO, both
 
 from . import leases
 from .arguments import Key
 from .entry import Format, Hit
-from .fetch import Fetch, aged
+from .fetch import Fetch, aged, at_hand
 from .following import depend
 from .invalidation import aforget, send
 from .leases import Mine
@@ -53,7 +55,7 @@ class Cached(Generic[T]):
 
     def key_for(self, *args: Any, **kwargs: Any) -> str:
         """Return the key in Redis of this call's result."""
-        return self.call_of(*args, **kwargs).place.keys[0]
+        return self.call_of(*args, **kwargs).place.value
 
     async def _get(self, io: IO, /, *args: Any, **kwargs: Any) -> T:
         """Return the result: stored, or made now by one caller in the whole fleet for whom the others wait.
@@ -135,6 +137,10 @@ class CachedFunction(Cached[T], Generic[P, T]):
     """What ``@cached`` makes of a function."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        if self.recipe.is_near:
+            refuse_to_block_a_loop(settings().caching.wait)
+            if (hit := at_hand(self.call_of(*args, **kwargs))) is not None:
+                return cast(T, hit.value)
         return self.get(*args, **kwargs)
 
     @overload
@@ -155,6 +161,8 @@ class CachedCoroutine(Cached[T], Generic[P, T]):
         markcoroutinefunction(self)
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        if self.recipe.is_near and (hit := at_hand(self.call_of(*args, **kwargs))) is not None:
+            return cast(T, hit.value)
         return await self.aget(*args, **kwargs)
 
     @overload
@@ -237,6 +245,6 @@ async def _all(io: IO, fetches: dict[str, Fetch]) -> dict[str, Any]:
         raise
     results = {name: hit.value for name, hit in found.items() if isinstance(hit, Hit)}
     results |= dict(zip(ours, made, strict=True))
-    for name in fetches.keys() - results.keys():
+    for name in [name for name in fetches if name not in results]:
         results[name] = await fetches[name].run(io)
     return results

@@ -21,10 +21,10 @@ _FORMAT = b"1"
 
 @dataclass(frozen=True)
 class Codec:
-    """Turns the values of one call into entries and back. What it signs is good for this call alone."""
+    """Turns the values of one call into entries and back. What it signs is good for this call's key alone."""
 
     format: Format
-    name: str
+    key: str
 
     def pack(self, value: Any, nonces: Sequence[bytes]) -> bytes:
         """Return an entry made under *nonces*. Raises `SerializationError`, of which `ValueTooLarge` is one."""
@@ -47,7 +47,7 @@ class Codec:
             return None
 
     def _serializer(self, head: bytes) -> SignedPickle | StrictJson:
-        return StrictJson() if self.format == "json" else SignedPickle(f"caching:{self.name}:{head.hex()}")
+        return StrictJson() if self.format == "json" else SignedPickle(f"{self.key}:{head.hex()}")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from django_redis_patterns.conf import settings
@@ -21,6 +21,7 @@ from .flights import alone
 from .keeper import kept
 from .leases import Busy, Mine, Seen
 from .near import dropping, near
+from .owed import is_owed
 from .post import post
 from .recent import Recent
 from .recipe import Call
@@ -41,12 +42,15 @@ class Fetch:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._token = secrets.token_urlsafe(12)
         self._tally = tally(call.recipe.name)
         self._rejected = b""
         self._rescue: Hit | None = None  # what `stale_if_error` may serve
         self._owes = False  # a lease may be ours
         self._fill: Fill | None = None
+
+    @cached_property
+    def _token(self) -> str:
+        return secrets.token_urlsafe(12)
 
     async def run(self, io: IO) -> Any:
         """Return the value: from Redis, by waiting for it, or by calling the function."""
@@ -54,14 +58,15 @@ class Fetch:
         if is_dirty(self._call):
             self._tally.count("bypassed")
             return await self._make(io)
+        if is_owed((self._call.place, *self._call.tags)):
+            return await alone(io, self._call)
         return await (self._run_near(io) if self._call.recipe.is_near else self._run(io))
 
     async def _run_near(self, io: IO) -> Any:
         """Return the copy of this process; or run, and keep a copy of what comes."""
-        kept_here = near(self._call.place.connection)
-        if (hit := kept_here.copies.find(self._call.place.near_name)) is not None:
-            self._tally.count("near")
+        if (hit := at_hand(self._call)) is not None:
             return hit.value
+        kept_here = near(self._call.place.connection)
         try:
             links = await kept_here.sources(io, self._call)
         except RedisUnavailable:
@@ -82,11 +87,11 @@ class Fetch:
         return found.value if isinstance(found, Hit) else await self.lead(io, found)
 
     async def first(self, io: IO) -> Hit | Mine | Busy | None:
-        """Look, and ask for the lease, once. None when Redis is away."""
-        if is_dirty(self._call):
+        """Look, and ask for the lease, once. None when it takes more than that."""
+        if is_dirty(self._call) or is_owed((self._call.place, *self._call.tags)):
             return None
         try:
-            return await self._look(io) or await self._ask(io)
+            return await self._look(io) or (None if keeps_an_old_view() else await self._ask(io))
         except RedisUnavailable:
             return None
 
@@ -121,7 +126,7 @@ class Fetch:
 
     async def refresh(self, io: IO) -> Any:
         """Call the function and store its result, whatever is there, and whoever else is at it."""
-        if is_dirty(self._call):
+        if is_dirty(self._call) or keeps_an_old_view():
             return await self._make(io)
         try:
             self._owes = True
@@ -182,8 +187,8 @@ class Fetch:
                     await here.open(io)
                     answer = await self._ask(io, here.channel)
                 if not isinstance(answer, Busy):
-                    if has_waited and isinstance(answer, Hit):
-                        self._tally.count("waits")
+                    if isinstance(answer, Hit):
+                        self._tally.count("waits" if has_waited else "hits")
                     return answer
                 if time.monotonic() >= until:
                     trace.count("caching.impatient")
@@ -198,7 +203,10 @@ class Fetch:
             answer = await leases.take(io, self._call, self._token, rejected=self._rejected, channel=channel)
             self._owes = isinstance(answer, Mine)
             if not isinstance(answer, Seen):
-                return self._rescue if self._rescue and self._call.place.name in _failed else answer
+                if self._rescue is None or self._call.place.name not in _failed:
+                    return answer
+                self.give_back()
+                return self._rescue
             if (hit := self._judged(answer)) is not None:
                 return hit
 
@@ -237,6 +245,15 @@ class Fetch:
         self._tally.count("rescued")
         logger.warning("An old value of %s is served, as the call failed: %r", self._call.recipe.name, error)
         return self._rescue
+
+
+def at_hand(call: Call) -> Hit | None:
+    """Return the copy of this process, if it has one that this thread may use."""
+    hit = near(call.place.connection).copies.find(call.place.near_name)
+    if hit is None or is_dirty(call):
+        return None
+    tally(call.recipe.name).count("near")
+    return hit
 
 
 def aged(call: Call, seen: Seen) -> tuple[Hit | None, int]:

@@ -30,12 +30,11 @@ async def alone(io: IO, call: Call) -> Any:
     if under_way is flight:
         return await _fly(io, call, flight)
     under_way.bells.append(bell := Bell())
-    if _flights.get(call.place.name) is under_way:  # else it has landed, and nobody will ring
-        await io.wait(bell, settings().caching.wait)
+    has_landed = _flights.get(call.place.name) is not under_way  # then nobody will ring
+    if not has_landed and not await io.wait(bell, settings().caching.wait):
+        return await io.call(call.recipe.function, *call.args, **call.kwargs)
     hit = call.codec.unpack(under_way.data, ()) if under_way.data else None
-    if hit is not None:
-        return hit.value
-    return await io.call(call.recipe.function, *call.args, **call.kwargs)
+    return hit.value if hit is not None else await alone(io, call)
 
 
 async def _fly(io: IO, call: Call, flight: Flight) -> Any:

@@ -14,7 +14,7 @@ from django_redis_patterns.core import trace
 from django_redis_patterns.core.commit import after_commit_together, is_manual
 from django_redis_patterns.exceptions import RedisPatternsError
 
-from .invalidation import forget, names_of, tables
+from .invalidation import descendants, forget, names_of, tables
 from .place import Tag
 
 logger = logging.getLogger("django_redis_patterns.caching")
@@ -70,14 +70,9 @@ def is_followed(model: type[Model]) -> bool:
 
 def _connect(model: type[Model]) -> None:
     """By sender, so that Django may still delete the rows of other models without looking at them."""
-    for one in [model, *_children(model)]:
+    for one in [model, *descendants(model)]:
         for signal in (signals.post_save, signals.post_delete):
             signal.connect(_row_changed, sender=one, dispatch_uid="redis_patterns.caching")
-
-
-def _children(model: type[Model]) -> list[type[Model]]:
-    direct = model.__subclasses__()
-    return [*direct, *(grandchild for child in direct for grandchild in _children(child))]
 
 
 def _row_changed(sender: type[Model], instance: Model, using: str, **_: Any) -> None:

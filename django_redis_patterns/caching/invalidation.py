@@ -14,15 +14,16 @@ from django.db.models import Model
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.commit import after_commit_together
 from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.exceptions import RedisUnavailable
 
-from . import leases, near
+from . import leases, near, owed
 from .place import Place, Tag, Target
 
 
 async def _forget(io: IO, *targets: Target) -> None:
     """Remove values and invalidate tags now, in one trip (per alias). Whatever is on its way for them is refused.
 
-    Raises `RedisUnavailable`.
+    Raises `RedisUnavailable`; then it is tried again behind the caller's back.
     """
     places = [target for target in targets if isinstance(target, Place)]
     tags = sorted({target for target in targets if isinstance(target, Tag)}, key=lambda tag: tag.connection)
@@ -36,6 +37,10 @@ async def _forget(io: IO, *targets: Target) -> None:
             *(leases.drop(io.on(place.connection), place) for place in places),
             *(leases.drop_tags(io.on(alias), group) for alias, group in groups),
         )
+        owed.paid(targets)
+    except RedisUnavailable:
+        owed.owe(targets, forget)
+        raise
     finally:
         near.drop(targets)
 
@@ -83,14 +88,14 @@ def names_of(what: Any) -> list[str]:
     """Return the tags that are invalidated with a row: its own and its model's; or with any rows of a model.
 
     A model's tag is "app.model", a row's "app.model:pk"; what depends on a row also has "app.model:*", for changes of
-    many rows. Parents' rows are changed with their children's.
+    many rows. Rows of parents and children are one row.
     """
     model = what if isinstance(what, type) else type(what)
     if not issubclass(model, Model) and isinstance(what, Model):  # behind a lazy object
         model = what.__class__
     if not issubclass(model, Model):
         raise TypeError(f"Models and saved instances are invalidated, not {what!r}. For tags: invalidate_tags().")
-    names = [one._meta.label_lower for one in tables(model)]
+    names = [one._meta.label_lower for one in (*tables(model), *_children(model))]
     if isinstance(what, type):
         return [*names, *(f"{name}:*" for name in names)]
     if what.pk is None:
@@ -102,6 +107,18 @@ def tables(model: type[Model]) -> list[type[Model]]:
     """Return the concrete models whose tables hold a part of *model*'s rows."""
     concrete = model._meta.concrete_model or model
     return [concrete, *(parent for parent in concrete._meta.all_parents if not parent._meta.proxy)]
+
+
+def _children(model: type[Model]) -> list[type[Model]]:
+    """Return the models with tables of their own whose rows have a part in *model*'s table."""
+    concrete = model._meta.concrete_model or model
+    return [child for child in descendants(concrete) if not child._meta.proxy and not child._meta.abstract]
+
+
+def descendants(model: type[Model]) -> list[type[Model]]:
+    """Return all subclasses of *model*."""
+    direct = model.__subclasses__()
+    return [*direct, *(grandchild for child in direct for grandchild in descendants(child))]
 
 
 def _tags(names: Iterable[str]) -> list[Tag]:

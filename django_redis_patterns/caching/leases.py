@@ -53,7 +53,7 @@ class Busy:
 async def look(io: IO, call: Call) -> Seen:
     """Read what is stored for *call*."""
     redis: Any = io.redis
-    keys = [call.place.keys[0], *(tag.key for tag in call.tags)]
+    keys = [call.place.value, *(tag.key for tag in call.tags)]
     left = [redis.pttl(keys[0])] if call.recipe.is_timed else []
     if len(keys) > 1 and not is_cluster(call.place.connection):
         found, *rest = await io.gather(redis.mget(keys), *left) if left else [await redis.mget(keys)]

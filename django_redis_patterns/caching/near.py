@@ -96,7 +96,7 @@ class Near:
 
     async def sources(self, io: IO, call: Call) -> list[Link]:
         """Return where changes of *call* are heard."""
-        keys = [call.place.keys[0], *(tag.key for tag in call.tags)]
+        keys = [call.place.value, *(tag.key for tag in call.tags)]
         found = {node: anchor for anchor in reversed(keys) for node in [await io.primary(anchor)]}
         links = [self._link(node, anchor) for node, anchor in found.items()]
         for link in links:

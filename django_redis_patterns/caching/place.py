@@ -32,9 +32,14 @@ class Place:
     is_near: bool = False
 
     @cached_property
+    def value(self) -> str:
+        """The key of its value, which is all that a hit needs."""
+        return key("caching", self.name, "value")
+
+    @cached_property
     def keys(self) -> list[str]:
         """Its value, who computes it, and the channels of those who wait."""
-        return [key("caching", self.name, part) for part in ("value", "lease", "waiters")]
+        return [self.value, *(key("caching", self.name, part) for part in ("lease", "waiters"))]
 
     @cached_property
     def near_name(self) -> str:

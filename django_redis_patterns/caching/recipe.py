@@ -80,7 +80,7 @@ class Call:
 
     @cached_property
     def codec(self) -> Codec:
-        return Codec(self.recipe.format, self.place.name)
+        return Codec(self.recipe.format, self.place.value)
 
 
 def recipe(

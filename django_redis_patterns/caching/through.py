@@ -14,8 +14,8 @@ from django_redis_patterns.core.commit import after_commit
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import RedisUnavailable, SerializationError
 
-from . import leases
-from .invalidation import aforget, send
+from . import leases, owed
+from .invalidation import aforget, forget, send
 from .near import dropping
 from .place import Place
 from .recipe import Call
@@ -39,10 +39,15 @@ async def _settle(io: IO, place: Place, token: str, data: bytes, life: int) -> b
     """
     io = io.on(place.connection)
     with dropping(place):
-        if await leases.finish(io, place, token, data, life):
-            return True
-        await leases.drop(io, place)
-        return False
+        try:
+            is_stored = await leases.finish(io, place, token, data, life)
+            if not is_stored:
+                await leases.drop(io, place)
+        except RedisUnavailable:
+            owed.owe([place], forget)
+            raise
+    owed.paid([place])
+    return is_stored
 
 
 claim, aclaim = both(_claim)

@@ -1,6 +1,7 @@
 """A cached function: what it returns, how often it is called, and how one call is told from another."""
 
 import asyncio
+import threading
 import uuid
 from collections import namedtuple
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from inspect import signature
+from time import sleep
 
 import pytest
 from asgiref.sync import iscoroutinefunction
@@ -119,6 +121,12 @@ class TestNames:
         assert len(set(calls)) == len(calls)
         assert f.key_for(y=1, z=2) == f.key_for(z=2, y=1)
         assert f.key_for(x=1) == f.key_for()
+
+    def test_texts_that_are_no_text(self, make):
+        """Half of a surrogate pair, as the file system gives them, and everything that separates."""
+        made = make(near=True, tags=["t:{a}"])
+        for number, odd in enumerate(["\ud800", "a\nb", ":{}", "é", "\0", "x" * 500 + "\ud800"], 1):
+            assert made(odd) == made(odd) == number
 
     def test_long_arguments_have_short_keys(self, make):
         assert len(make().f.key_for("x" * 10_000)) < 150
@@ -421,6 +429,33 @@ class TestErrors:
             assert {one.result() for one in asked} == {1}
             assert other.result() == 2
         assert made.made == 2
+
+    def test_redis_away_and_the_first_fails(self, away):
+        """The others go on one by one."""
+        begun, gate, at_work = [], threading.Event(), []
+
+        @cached(ttl=60)
+        def f():
+            begun.append(1)
+            at_work.append(len(begun) - len(ended))
+            if len(begun) == 1:
+                gate.wait(10)
+                ended.append(1)
+                raise LookupError
+            sleep(0.02)
+            ended.append(1)
+
+        ended = []
+        with connected(HOST="127.0.0.1", PORT=free_port()):
+            first = away(f)
+            until(lambda: begun)
+            others = [away(f) for _ in range(6)]
+            until_waiting(6)
+            gate.set()
+            with pytest.raises(LookupError):
+                first.result()
+            assert [one.result() for one in others] == [None] * 6
+        assert set(at_work) == {1}
 
     @pytest.mark.usefixtures("redis_server")
     def test_redis_goes_away_in_mid_call(self, make, away, fault_proxy):

@@ -13,14 +13,16 @@ from django_redis_patterns.caching import (
     cached,
     invalidate,
     invalidate_tags,
+    owed,
     transactions,
 )
+from django_redis_patterns.caching.place import Tag
 from django_redis_patterns.core import trace
 from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.testing.commit import committed
 from django_redis_patterns.testing.servers import free_port
-from tests.core.desks import connected
-from tests.shelves.models import Atlas, Author, Book, Favourite, Genre
+from tests.core.desks import connected, until
+from tests.shelves.models import Atlas, Author, Book, Critic, Favourite, Genre, Person, Poet
 
 from .conftest import running
 
@@ -140,6 +142,10 @@ def made(make):
     return made
 
 
+def invalidate_nothing(*targets):
+    pass
+
+
 def is_gone(made):
     was_made = made.made
     made()
@@ -195,6 +201,31 @@ class TestModels:
             Book.objects.create()
             assert is_gone(made), model
 
+    def test_parents_and_children_are_one_row(self, make):
+        """What depends on a child is invalidated by its parent, and the other way round."""
+        atlas = Atlas.objects.create()
+        for model in (Atlas, "shelves.Atlas", [f"shelves.Atlas:{atlas.pk}"]):
+            made = make(depends_on=model)
+            made()
+            Book.objects.get().save()
+            assert is_gone(made), model
+            Book.objects.update(title="x")
+            assert is_gone(made), model
+
+    def test_a_parent_whose_child_is_depended_on(self, make):
+        made = make(depends_on=[Critic])
+        Critic.objects.create()
+        made()
+        Person.objects.get().save()
+        assert is_gone(made)
+
+    def test_a_model_that_was_there_before(self, make):
+        """Its proxies are followed, too."""
+        made = make(depends_on=[Author])
+        made()
+        Poet.objects.create()
+        assert is_gone(made)
+
     def test_a_row(self, make):
         """Others' changes leave it alone; a change of many rows does not."""
         made = make(depends_on=["shelves.Book:{a.pk}"])
@@ -220,6 +251,39 @@ class TestModels:
         with connected(HOST="127.0.0.1", PORT=free_port()):
             Book.objects.create()
         assert "did not reach Redis" in caplog.text
+
+    def test_what_did_not_arrive_is_made_good(self, made, fault_proxy):
+        """When Redis is back; until then this process does not read it."""
+        with connected(URL=fault_proxy.url, TIMEOUT=0.25, CONNECT_TIMEOUT=0.2):
+            fault_proxy.refuse()
+            fault_proxy.reset()
+            Book.objects.create()
+            assert owed.is_owed(made.f.call_of().tags)
+            fault_proxy.heal()
+            was_made = made.made
+            made()
+            assert made.made > was_made
+            until(lambda: not owed._owed)
+            was_made = made.made
+            made()
+            assert made.made == was_made + 1
+            until(lambda: owed._thread is None)
+
+    def test_a_debt_is_paid_once(self, made):
+        """By whoever invalidates the same thing first."""
+        paying = []
+        owed.owe(made.f.call_of().tags, lambda *targets: paying.append(targets))
+        invalidate(Book)
+        assert not owed._owed
+        until(lambda: owed._thread is None)
+        assert paying in ([], [made.f.call_of().tags])
+
+    def test_debts_have_a_bound(self, made, monkeypatch):
+        monkeypatch.setattr(owed, "MOST", 2)
+        tags = [Tag("default", str(n)) for n in range(3)]
+        owed.owe(tags, invalidate_nothing)
+        assert [owed.is_owed([tag]) for tag in tags] == [True, True, False]
+        owed.paid(tags)
 
     def test_a_transaction_by_hand(self, made):
         """Nobody tells when it commits: it is invalidated at once, and the change goes on."""
@@ -330,9 +394,11 @@ class TestTransactions:
         monkeypatch.setattr(transactions, "_has_snapshot", lambda connection: True)
         with transaction.atomic():
             assert [made(1), made(1)] == [1, 2]
-        assert [made(1), made(1)] == [3, 3]
+            assert made.f.many([(1,), (2,)]) == [3, 4]
+            assert made.f.refresh(1) == 5
+        assert [made(1), made(1)] == [6, 6]
         with transaction.atomic():
-            assert made(1) == 3
+            assert made(1) == 6
 
     @pytest.mark.parametrize(
         ("vendor", "level", "is_old"),

@@ -5,6 +5,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import transaction
 from django.test import override_settings
 
 from django_redis_patterns.caching import cached, invalidate_tags, near, place
@@ -34,6 +36,12 @@ def settle(made, *args):
     until(is_kept)
 
 
+def until_a_beat_is_heard():
+    (link,) = near.near("default").links.values()
+    began = clock()
+    until(lambda: link._heard > began)
+
+
 @pytest.fixture
 def somebody_else(monkeypatch):
     """What is done inside of this is done by another process: its copies are not ours."""
@@ -61,6 +69,15 @@ class TestCopies:
         settle(made, 1)
         assert trips(lambda: [made(1) for _ in range(5)]) == 0
         assert made.made == 1
+
+    def test_who_makes_a_value_has_its_copy(self, make, one_node):
+        """At once, and still when what it has told the others comes back to it."""
+        made = make(near=True)
+        settle(made, 1)
+        made(2)
+        assert trips(lambda: made(2)) == 0
+        until_a_beat_is_heard()
+        assert trips(lambda: made(2)) == 0
 
     def test_nobody_gets_the_object_of_another(self):
         f = cached(ttl=60, near=True)(lambda: [1])
@@ -129,6 +146,25 @@ class TestCopies:
         with trace.record() as log:
             assert {one.result() for one in [away(made, 1) for _ in range(20)]} == {1}
         assert log.trips == 0
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_transaction_with_changes_has_no_copies(self, make_plain):
+        made = make_plain(near=True, tags=["t"])
+        settle(made, 1)
+        with transaction.atomic():
+            invalidate_tags("t")
+            assert made(1) == made.made == 2
+
+    def test_a_loop_is_not_blocked(self, make_plain):
+        """Not now and then only: a copy is refused there, too."""
+        made = make_plain(near=True)
+        settle(made, 1)
+
+        async def act():
+            made(1)
+
+        with pytest.raises(SynchronousOnlyOperation):
+            asyncio.run(act())
 
     def test_redis_away(self, make_plain):
         with connected(HOST="127.0.0.1", PORT=free_port()):
@@ -257,6 +293,16 @@ class TestLink:
         assert link.is_live(clock())
         link.gap("any")
         assert not link.is_live(clock())
+
+    def test_a_gap(self):
+        """What was missed is not known: nothing is left, and nothing that is on its way arrives."""
+        copies = Copies()
+        TestBounds().keep(copies, "a")
+        link = near.Link("default", None, "k", copies)
+        with copies.filling("b", [], [LIVE]) as fill:
+            link.gap("any")
+            fill.offer(1, 60_000)
+        assert len(copies) == 0
 
     def test_beats_before_it_listens_prove_nothing(self):
         link = near.Link("default", None, "k", Copies())

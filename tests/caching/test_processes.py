@@ -151,7 +151,7 @@ class Writer:
 @pytest.mark.permanent_keys("numbers")
 @pytest.mark.parametrize(
     ("changes", "every"),
-    [(3000, 500), pytest.param(100_000, 5000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    [(1500, 300), pytest.param(100_000, 5000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
 )
 def test_copies_are_never_older_than_the_bound(
     fleet: list[Process], redis_server: RedisServer, bare_redis: redis.Redis, changes: int, every: int
@@ -174,21 +174,24 @@ def test_copies_are_never_older_than_the_bound(
         assert from_copies > len(reads) / 20  # copies were used
 
 
-@pytest.mark.parametrize("seconds", [2.0, pytest.param(60.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [1.0, pytest.param(60.0, marks=pytest.mark.slow)])
 def test_a_full_redis_that_evicts_is_never_stale(seconds: float) -> None:
     """Values, leases and nonces go at any time; what was invalidated does not come back."""
     truth, floor = dict.fromkeys(range(300), 0), dict.fromkeys(range(300), 0)
     problems: list[Any] = []
+    calls, reads = [], []  # the statistics are evicted, too
     options = ["--maxmemory", "2mb", "--maxmemory-policy", "allkeys-lru"]
 
     @cached(ttl=60, tags=["n:{n}", "all"])
     def f(n: int) -> tuple[int, str]:
+        calls.append(n)
         return truth[n], "x" * 8000
 
     def read(draw: random.Random, ends_at: float) -> None:
         while time.monotonic() < ends_at:
             n = draw.randrange(300)
             known = floor[n]
+            reads.append(n)
             if (got := f(n)[0]) < known:
                 problems.append((n, got, known))
 
@@ -210,6 +213,5 @@ def test_a_full_redis_that_evicts_is_never_stale(seconds: float) -> None:
         for thread in threads:
             thread.join()
         assert admin.info("stats")["evicted_keys"] > 0
-        hits = f.stats().hits
     assert problems == []
-    assert hits > 0
+    assert len(calls) < len(reads)

@@ -6,10 +6,12 @@ import time
 import pytest
 from django.test import override_settings
 
-from django_redis_patterns.caching import background, cached, leases
+from django_redis_patterns.caching import background, cached, fetch, leases
 from django_redis_patterns.caching.leases import give_back
+from django_redis_patterns.caching.post import Post
 from django_redis_patterns.conf import settings as our_settings
 from django_redis_patterns.core import trace
+from django_redis_patterns.core.operations import both
 from tests.core.desks import until
 
 from .conftest import running
@@ -93,8 +95,9 @@ class TestHerd:
         stats = made.f.stats()
         assert (stats.calls, stats.waits + stats.hits) == (1, 15)
 
-    def test_they_are_woken_and_do_not_poll(self, make_plain, away, one_node, warm):
-        """Until the result is there a waiter is silent for a second at a time."""
+    def test_they_are_woken_and_do_not_poll(self, make_plain, away, one_node, warm, monkeypatch):
+        """Until the result is there a waiter is silent."""
+        monkeypatch.setattr(fetch, "HEARTBEAT", 60)
         made = make_plain()
         made.gate.clear()
         first = away(made, 1)
@@ -105,7 +108,35 @@ class TestHerd:
         assert first.result(10) == 1
         trips, seconds = asked.result(10)
         assert trips <= 5  # GET, ask, listen and ask again, ask when woken
-        assert seconds < 1
+        assert seconds < 2  # the lease is one of five
+
+    def test_they_are_woken_by_an_invalidation(self, make, away, bare_redis, monkeypatch):
+        """Whoever they waited for is not waited for any more."""
+        monkeypatch.setattr(fetch, "HEARTBEAT", 60)
+        made = make()
+        place = made.f.call_of(1).place
+        bare_redis.set(place.keys[1], "somebody", px=20_000)
+        asked = away(made, 1)
+        until(lambda: bare_redis.exists(place.keys[2]))
+        made.f.invalidate(1)
+        assert asked.result(5) == 1
+
+    def test_they_ask_again_when_something_may_have_been_missed(self):
+        here = Post("default", None)
+        with here.expecting("a") as one, here.expecting("a") as same, here.expecting("b") as other:
+            here.message("channel", b"a")
+            assert [bell.wait(0) for bell in (one, same, other)] == [True, True, False]
+            here.gap("channel")
+            assert [bell.wait(0) for bell in (one, same, other)] == [True] * 3
+        assert not here._bells
+
+    def test_who_asks_twice_has_it_once(self, make):
+        """As when the first reply was lost."""
+        call = make(tags=["t"]).f.call_of(1)
+        first = claim_softly(call, "token")
+        assert first == claim_softly(call, "token")
+        assert isinstance(first, leases.Mine)
+        assert isinstance(claim_softly(call, "other"), leases.Busy)
 
     def test_on_one_loop(self):
         calls = []
@@ -251,6 +282,13 @@ class TestHerd:
             f.many([(1,), (2,), (3,)])
         assert [f.peek(n) for n in (1, 2, 3)] == [1, None, 3]
         assert not bare_redis.keys("*:lease")
+
+
+async def _claim_softly(io, call, token):
+    return await leases.take(io, call, token)
+
+
+claim_softly, _ = both(_claim_softly)
 
 
 def waiting_trips(made):

@@ -19,7 +19,7 @@ from django_redis_patterns.core.conductor import Call, Gather, Locate, Wait
 from django_redis_patterns.core.connections.wire import send
 from django_redis_patterns.core.operations import IO, both
 
-EVERYDAY, MANY = 400, 10_000
+EVERYDAY, MANY = 300, 10_000
 Body = Coroutine[Any, Any, Any]
 PAUSE = object()
 

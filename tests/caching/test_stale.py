@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from django.db import connections
 
 from django_redis_patterns.caching import background, cached, fetch
 from django_redis_patterns.core import trace
@@ -94,6 +95,30 @@ class TestStale:
         time.sleep(0.1)
         assert made.made == 1
 
+    def test_asked_for_once_a_second(self, make_plain, bare_redis, monkeypatch):
+        asked = []
+        monkeypatch.setattr(fetch, "later", asked.append)
+        made = make_plain(ttl=10, stale=20)
+        made(1), made(2)
+        age(made, bare_redis, 11, 1)
+        age(made, bare_redis, 11, 2)
+        for _ in range(5):
+            made(1), made(2)
+        assert len(asked) == 2
+        fetch._asked._until.clear()
+        made(1), made(1)
+        assert len(asked) == 3
+
+    def test_its_thread_leaves_no_database_connection_open(self):
+        closed = []
+
+        def job():
+            connections["other"].close = lambda: closed.append(1)
+            raise LookupError  # also then
+
+        background.later(job)
+        until(lambda: closed)
+
     def test_nor_after_somebody_has_made_it(self, make_plain, bare_redis):
         """Who asks late for the lease finds another value than the one it saw."""
         made = make_plain(ttl=10, stale=20)
@@ -170,6 +195,18 @@ class TestStaleIfError:
         made.gate.set()
         assert [one.result(10) for one in asked] == [1] * 6
         assert made.made == 2
+        until(lambda: not bare_redis.exists(made.f.call_of(1).place.keys[1]), 2)
+
+    def test_it_costs_one_trip_and_no_lease(self, make_plain, bare_redis, one_node):
+        made = make_plain(ttl=10, stale_if_error=100)
+        made(1)
+        age(made, bare_redis, 11, 1)
+        made.error = LookupError("no")
+        made(1)
+        with trace.record() as log:
+            made(1)
+        assert log.trips == 1
+        assert not bare_redis.keys("*:lease")
 
     def test_not_what_was_invalidated(self, make, bare_redis):
         made = make(ttl=10, stale_if_error=100, tags=["t"])

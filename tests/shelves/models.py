@@ -9,6 +9,23 @@ class Author(models.Model):
     name = models.CharField(max_length=40)
 
 
+class Poet(Author):
+    """A proxy of a model whose manager is Django's own."""
+
+    class Meta:
+        proxy = True
+
+
+class Person(models.Model):
+    """A parent of which nobody tells, but for its child."""
+
+    name = models.CharField(max_length=40)
+
+
+class Critic(Person):
+    rating = models.IntegerField(default=1)
+
+
 class Genre(models.Model):
     name = models.CharField(max_length=40)
 
