@@ -178,6 +178,19 @@ def test_a_lock_that_was_lost_is_told_at_the_end(bare_redis):
         1 // (bare_redis.flushall() - 1)
 
 
+def test_a_lock_that_was_lost_to_another_is_told_at_the_end(bare_redis, away):
+    """Though the other one has a newer fence, or has come and gone since."""
+    for is_gone in (False, True):
+        held = lock("orders").acquire()
+        bare_redis.flushall()
+        other = away(lock("orders").acquire).result()
+        if is_gone:
+            other.release()
+        with pytest.raises(LockLost):
+            held.release()
+        bare_redis.flushall()
+
+
 def test_a_lock_that_was_lost_is_told_before_the_end(bare_redis):
     """By the next renewal."""
     held = lock("orders", ttl=0.6).acquire()

@@ -28,7 +28,12 @@ local function put_out(who)
   redis.call('ZREM', KEYS[1], who)
 end
 local function admit(who, lease, to, name)
+  local is_first = last == 0
   last = math.max(last + 1, micros, floor)
+  if is_first then -- whoever was in before, Redis has forgotten
+    bad = last - 1
+    redis.call('HSET', KEYS[3], 'bad', text(bad))
+  end
   redis.call('ZADD', KEYS[1], text(now + lease), who)
   local fact = table.concat({text(last), text(now), to, name}, '\n')
   redis.call('HSET', KEYS[3], 'last', text(last), 'name', ARGV[7], who, fact)
