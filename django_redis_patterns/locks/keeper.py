@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from weakref import ref
 
 from django_redis_patterns.core import trace
+from django_redis_patterns.core.connections.clients import is_cluster, primary
 from django_redis_patterns.exceptions import RedisPatternsError
 
 from .clock import now
 from .lease import Lease
 from .place import Card, Place
+from .post import post
 from .turnstile import In, come, leave, renew
 
 #: Leases that are renewed by one command.
@@ -55,7 +57,7 @@ class Keeper:
     def keep(self, lease: Lease) -> None:
         """Renew *lease* until it is dropped, lost, forgotten by its holder, or at its end."""
         self._leases[lease.card.token] = ref(lease)
-        self._see_to(lease.renew_at)
+        self._see_to(lease.due)
 
     def drop(self, lease: Lease) -> None:
         """Renew *lease* no more."""
@@ -80,12 +82,13 @@ class Keeper:
         while self._is_needed():
             self._wake.wait(max(0.0, self._wakes_at - now()))
             self._wake.clear()
+            self._listen()
             self._renew_due()
             self._run_errands()
 
     def _is_needed(self) -> bool:
         with self._guard:
-            times = [lease.renew_at for lease in self._kept()] + [errand.when for errand in self._errands]
+            times = [lease.due for lease in self._kept()] + [errand.when for errand in self._errands]
             has_idled, self._is_idle = self._is_idle, not times
             if self._is_idle and has_idled:
                 self._thread = None
@@ -98,6 +101,14 @@ class Keeper:
         for token in [token for token, lease in found.items() if lease is None]:
             self._leases.pop(token, None)
         return [lease for lease in found.values() if lease is not None]
+
+    def _listen(self) -> None:
+        """Hear of it when somebody's lock is released by force."""
+        for lease in [lease for lease in self._kept() if lease.listen_at <= now()]:
+            lease.listen_at = float("inf")
+            node = primary(self._alias, lease.place.keys[0]) if is_cluster(self._alias) else None
+            if not (here := post(self._alias, node)).is_open:
+                here.begin()
 
     def _renew_due(self) -> None:
         moment, kept = now(), self._kept()

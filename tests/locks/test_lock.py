@@ -226,6 +226,19 @@ def test_released_twice():
         held.check()
 
 
+def test_plain_acquire_and_release(away, left_over):
+    """As one knows it: the object knows what it has acquired, in each thread its own."""
+    mine = lock("orders")
+    mine.acquire()
+    with pytest.raises(LockError, match="holds nothing of <Lock 'orders'>"):
+        away(mine.release).result()
+    mine.release()
+    with pytest.raises(LockError, match="holds nothing"):
+        mine.release()
+    assert mine._acquired == {}
+    assert left_over() == []
+
+
 def test_released_by_another_thread(away, left_over):
     """Whoever has it may."""
     held = lock("orders").acquire()
