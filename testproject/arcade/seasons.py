@@ -46,7 +46,7 @@ def close(number: int, by: str) -> Season:
         TOPIC.publish("closing", {"by": by}, now=True)
         time.sleep(CEREMONY)  # before the first query, from which on SQLite lets nobody else write
         season = _ended(number, by)
-        season.champions = standings(season)
+        season.champions = _champions(season)
         held.save(season)
         Season.objects.create(number=number + 1, began_at=season.closed_at)
         TOPIC.publish("closed", {"by": by, "number": number})
@@ -57,8 +57,14 @@ def _refuse_early(number: int) -> None:
     season = current()
     if season.number != number:
         raise _closed(number)
-    if not standings(season):
-        raise NotOpen(f"Nobody has played in season {number} yet: there is nobody to crown.")
+    _champions(season)
+
+
+def _champions(season: Season) -> list[dict[str, Any]]:
+    champions = standings(season)
+    if not champions:
+        raise NotOpen(f"Nobody has played in season {season.number} yet: there is nobody to crown.")
+    return champions
 
 
 def _ended(number: int, by: str) -> Season:

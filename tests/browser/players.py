@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .arcade import PASSWORD, PLAYER
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, WebSocket
 
 SECRET = "four green robots"
 ROUNDS = 5
@@ -43,6 +43,28 @@ def stop_the_clock(page: "Page") -> None:
     """From here on, timers, frames and timestamps of the page wait until ``page.clock`` lets time pass."""
     page.clock.install()
     page.clock.pause_at(datetime.now() + timedelta(seconds=1))
+
+
+def frames(page: "Page", path: str) -> list[str]:
+    """Return a list that grows with what the page is sent over its websocket to *path*."""
+    heard: list[str] = []
+
+    def listen(socket: "WebSocket") -> None:
+        if path in socket.url:
+            socket.on("framereceived", lambda frame: heard.append(str(frame)))
+
+    page.on("websocket", listen)
+    return heard
+
+
+def watch(page: "Page", path: str) -> list[str]:
+    """Open the page of *path* and wait until it is live."""
+    heard = frames(page, "/ws/notifications/")
+    with page.expect_event("websocket", lambda socket: "/ws/notifications/" in socket.url) as socket:
+        page.goto(path)
+    if not any("subscribed" in frame for frame in heard):
+        socket.value.wait_for_event("framereceived", lambda frame: "subscribed" in str(frame))
+    return heard
 
 
 class Game:

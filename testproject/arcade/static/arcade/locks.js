@@ -45,11 +45,22 @@ async function refresh() {
 
 function show(fresh) {
   const before = positions();
-  for (const part of [...fresh.children]) document.getElementById(part.id).replaceWith(part);
+  for (const part of [...fresh.children]) renew(document.getElementById(part.id), part);
   shown = performance.now();
   arm();
   if (isStill.matches) return;
   for (const [seat, to] of positions()) glide(to, before.get(seat));
+}
+
+// What stayed the same is left alone; the focus and the place in a table that is scrolled stay in what changed.
+function renew(old, part) {
+  if (old.isEqualNode(part)) return;
+  const left = old.querySelector(".scroll")?.scrollLeft ?? 0;
+  const hadFocus = old.contains(document.activeElement);
+  old.replaceWith(part);
+  const scroll = part.querySelector(".scroll");
+  if (scroll) scroll.scrollLeft = left;
+  if (hadFocus) part.querySelector("[tabindex], a")?.focus({ preventScroll: true });
 }
 
 // First, last, invert, play: who moves up starts where they stood, and whoever is let in walks into the booth.
@@ -72,10 +83,11 @@ function positions() {
 
 // The buttons stay where they are while all else is replaced, so they are told whom they are about.
 function arm() {
-  const { fence } = document.getElementById("turnstile").dataset;
+  const { fence, vanished } = document.getElementById("turnstile").dataset;
   for (const form of gate.querySelectorAll("[data-about-holder]")) {
+    const isOver = fence === "0" || (form.dataset.aboutHolder === "alive" && vanished !== undefined);
     form.elements.fence.value = fence;
-    form.querySelector("button").setAttribute("aria-disabled", fence === "0");
+    form.querySelector("button").setAttribute("aria-disabled", isOver);
   }
   const close = document.querySelector(".season form");
   if (close) close.elements.season.value = document.getElementById("seasons").dataset.season;
