@@ -57,14 +57,15 @@ def frames(page: "Page", path: str) -> list[str]:
     return heard
 
 
-def watch(page: "Page", path: str) -> list[str]:
-    """Open the page of *path* and wait until it is live."""
+def watch(page: "Page", path: str, topic: str = "") -> list[str]:
+    """Open the page of *path* and wait until it follows *topic*. Returns what it hears, as it comes."""
     heard = frames(page, "/ws/notifications/")
-    with page.expect_event("websocket", lambda socket: "/ws/notifications/" in socket.url) as socket:
-        page.goto(path)
-    if not any("subscribed" in frame for frame in heard):
-        socket.value.wait_for_event("framereceived", lambda frame: "subscribed" in str(frame))
-    return heard
+    page.goto(path)
+    for _ in range(600):
+        if any("subscribed" in frame and topic in frame for frame in heard):
+            return heard
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{path} never followed {topic or 'anything'}: {heard}")
 
 
 class Game:

@@ -39,7 +39,7 @@ def test_hand_overs_are_shown_in_the_order_of_the_queue(site: Arcade, visit: Cal
     sign_up(one, "edith")
     sign_up(two, "annie")
     for page in (one, two, watching):
-        watch(page, "/locks/")
+        watch(page, "/locks/", "locks.season")
     watching.evaluate(WATCH)
 
     one.get_by_role("button", name="Queue up").click()
@@ -64,7 +64,7 @@ def test_after_a_kill_the_next_one_is_in_when_the_time_is_up_and_by_force_at_onc
 ) -> None:
     page = visit(site.url)
     sign_up(page, "henrietta")
-    watch(page, "/locks/")
+    watch(page, "/locks/", "locks.season")
     page.evaluate(WATCH)
     kill = page.get_by_role("button", name="Kill the holder")
     expect(kill).to_have_attribute("aria-disabled", "true")
@@ -88,7 +88,7 @@ def test_two_who_close_the_season_at_once_close_it_once(site: Arcade, visit: Cal
     sign_up(one, "vera")
     log_in(two)
     for page in (one, two):
-        watch(page, "/locks/")
+        watch(page, "/locks/", "locks.season")
         expect(page.locator("#seasons")).to_have_attribute("data-season", "1")
 
     for page in (one, two):
