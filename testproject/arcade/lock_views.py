@@ -94,7 +94,7 @@ def kill(request: HttpRequest) -> str:
 def release(request: HttpRequest) -> str:
     """Put the holder out."""
     if put_out(_number(request, "fence")):
-        return "Released by force: the holder was told, and the next one was let in."
+        return "Released by force: the holder is out, and is told."
     raise Refused("That holder has left already.")
 
 

@@ -1,5 +1,6 @@
 """The locks of Redis Arcade: who may act, what is refused, and a season that only one closes."""
 
+import json
 import re
 import time
 import urllib.request
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.browser.arcade import Arcade, arcade
 
@@ -52,6 +55,15 @@ def test_visitors_may_watch_but_not_act(site: Arcade) -> None:
         assert visitor.act(f"/locks/{action}/") == (401, "You are logged out. Log in, then try again.")
         assert "please log in" in visitor.submit(f"/locks/{action}/")[1]
     assert found(INSIDE, visitor.get("/locks/")) == ["Free"]
+
+
+def test_visitors_follow_the_locks_of_the_page_and_no_others(site: Arcade) -> None:
+    answers = {}
+    with connect(site.url.replace("http", "ws") + "/ws/notifications/", origin=Origin(site.url), proxy=None) as socket:
+        for lock in ("turnstile", "season", "payroll"):
+            socket.send(json.dumps({"kind": "subscribe", "topic": f"locks.{lock}"}))
+            answers[lock] = json.loads(socket.recv(timeout=10))["kind"]
+    assert answers == {"turnstile": "subscribed", "season": "subscribed", "payroll": "denied"}
 
 
 def test_actions_are_posts_that_come_from_the_page(site: Arcade, ada: Visitor) -> None:
