@@ -13,7 +13,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from arcade import seasons
-from arcade.contenders import BOTS, HOLD, TTL, Full, desk, put_out
+from arcade.desk import BOTS, Full, desk
+from arcade.gate import HOLD, TTL, put_out
 from arcade.models import Season
 from arcade.seats import turnstile
 from django_redis_patterns.locks import LockLost, LockTimeout

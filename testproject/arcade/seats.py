@@ -5,7 +5,9 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from arcade.contenders import HOLD, Contender, desk, own_waiters, state
+from arcade.contenders import Contender
+from arcade.desk import desk
+from arcade.gate import HOLD, own_waiters, state
 from django_redis_patterns.locks.place import owner
 
 

@@ -126,6 +126,15 @@ def test_a_holder_that_is_put_out_is_told_and_the_next_one_is_in_at_once(ada: Vi
     raise AssertionError("The holder was never told.")
 
 
+def test_who_still_waits_cannot_be_killed(ada: Visitor) -> None:
+    ada.act("/locks/queue/")
+    ada.act("/locks/queue-bots/")
+    for fence in ("0", "", "x"):
+        assert ada.act("/locks/kill/", fence=fence)[0] == 409
+    wait_until_inside(ada, "Inside", found(FENCE, ada.get("/locks/rows/"))[0])
+    assert "vanished" not in ada.get("/locks/rows/")
+
+
 @pytest.mark.parametrize("field", ["", "x", "-1", "1.5", "٣", "9" * 40, "<b>"])
 def test_numbers_that_are_none_are_refused(shared: Visitor, field: str) -> None:
     assert shared.act("/locks/kill/", fence=field)[0] == 409
