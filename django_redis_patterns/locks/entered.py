@@ -5,6 +5,8 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from django_redis_patterns.exceptions import LockError
+
 from .held import Held
 from .place import Place
 from .watch import Watch
@@ -22,7 +24,8 @@ class _Entry(NamedTuple):
 _entries: dict[object, list[_Entry]] = {}
 
 
-def _me() -> object:
+def me() -> object:
+    """Return the task that this is, or the thread."""
     try:
         task = asyncio.current_task()
     except RuntimeError:
@@ -32,7 +35,7 @@ def _me() -> object:
 
 def push(lock: "Lock", held: Held, watch: Watch | None = None) -> None:
     """Note that this thread or task has entered *lock*."""
-    _entries.setdefault(_me(), []).append(_Entry(lock, held, watch))
+    _entries.setdefault(me(), []).append(_Entry(lock, held, watch))
 
 
 def pop(lock: "Lock") -> Held:
@@ -48,18 +51,21 @@ def pop_watched(lock: "Lock") -> tuple[Held, Watch]:
 
 
 def _pop(lock: "Lock") -> _Entry:
-    mine = _entries[_me()]
-    place = next(i for i in reversed(range(len(mine))) if mine[i].lock is lock)
-    entry = mine.pop(place)
-    if not mine:
-        del _entries[_me()]
-    return entry
+    for who in (me(), *list(_entries)):  # a block may be left by another thread or task than has entered it
+        mine = _entries.get(who, [])
+        for place in reversed(range(len(mine))):
+            if mine[place].lock is lock:
+                entry = mine.pop(place)
+                if not mine:
+                    del _entries[who]
+                return entry
+    raise LockError(f"Nobody has entered {lock!r}, or it was left before.")
 
 
 def common(places: Sequence[Place]) -> str:
     """Return the name of one of *places* that this thread or task is in already; "" if there is none."""
     wanted = set(places)
-    for entry in _entries.get(_me(), ()):
+    for entry in _entries.get(me(), ()):
         for lease in entry.held.quorum.leases:
             if lease.place in wanted and not lease.loss:
                 return lease.place.name

@@ -1,6 +1,7 @@
 """What one has while one holds a lock."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -25,6 +26,7 @@ class Held:
     def __init__(self, name: str, quorum: Quorum) -> None:
         self.name, self.fence, self.quorum = name, quorum.fence, quorum
         self.connection = quorum.leases[0].place.connection
+        self.on_end: Callable[[Held], None] = lambda held: None
         self._is_released = False
 
     def __repr__(self) -> str:
@@ -94,3 +96,4 @@ class Held:
             raise LockLost(self.name, self.quorum.loss)
         self.quorum.drop()
         self._is_released = True
+        self.on_end(self)

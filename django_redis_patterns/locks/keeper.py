@@ -8,12 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from weakref import ref
 
+from redis import RedisError
+
 from django_redis_patterns.core import trace
+from django_redis_patterns.core.connections.clients import is_cluster, primary
 from django_redis_patterns.exceptions import RedisPatternsError
 
 from .clock import now
-from .lease import Lease
+from .lease import LISTEN_AFTER, Lease
 from .place import Card, Place
+from .post import post
 from .turnstile import In, come, leave, renew
 
 #: Leases that are renewed by one command.
@@ -55,7 +59,7 @@ class Keeper:
     def keep(self, lease: Lease) -> None:
         """Renew *lease* until it is dropped, lost, forgotten by its holder, or at its end."""
         self._leases[lease.card.token] = ref(lease)
-        self._see_to(lease.renew_at)
+        self._see_to(lease.due)
 
     def drop(self, lease: Lease) -> None:
         """Renew *lease* no more."""
@@ -80,12 +84,15 @@ class Keeper:
         while self._is_needed():
             self._wake.wait(max(0.0, self._wakes_at - now()))
             self._wake.clear()
-            self._renew_due()
-            self._run_errands()
+            for duty in (self._listen, self._renew_due, self._run_errands):
+                try:
+                    duty()
+                except Exception:  # whatever it is: the thread must outlive it
+                    logger.exception("Locks on Redis connection %r could not be looked after.", self._alias)
 
     def _is_needed(self) -> bool:
         with self._guard:
-            times = [lease.renew_at for lease in self._kept()] + [errand.when for errand in self._errands]
+            times = [lease.due for lease in self._kept()] + [errand.when for errand in self._errands]
             has_idled, self._is_idle = self._is_idle, not times
             if self._is_idle and has_idled:
                 self._thread = None
@@ -98,6 +105,15 @@ class Keeper:
         for token in [token for token, lease in found.items() if lease is None]:
             self._leases.pop(token, None)
         return [lease for lease in found.values() if lease is not None]
+
+    def _listen(self) -> None:
+        """Hear of it when somebody's lock is released by force."""
+        for lease in [lease for lease in self._kept() if lease.listen_at <= now()]:
+            lease.listen_at = now() + LISTEN_AFTER  # again, if this fails
+            node = primary(self._alias, lease.place.keys[0]) if is_cluster(self._alias) else None
+            if not (here := post(self._alias, node)).is_open:
+                here.begin()
+            lease.listen_at = float("inf")
 
     def _renew_due(self) -> None:
         moment, kept = now(), self._kept()
@@ -124,7 +140,7 @@ class Keeper:
         asked = now()
         try:
             answers = renew(self._alias, leases)
-        except Exception as error:  # whatever it is: the thread must outlive it
+        except (RedisPatternsError, RedisError) as error:
             self._failed(len(leases), error)
             for lease in leases:
                 lease.renew_at = now() + random.uniform(AGAIN, 2 * AGAIN)
@@ -162,7 +178,7 @@ class Keeper:
             self._errands.remove(errand)
             try:
                 leave(errand.place, errand.card, errand.fence)
-            except Exception:
+            except RedisPatternsError:
                 if errand.when + 1 < errand.until:
                     again = _Errand(errand.when + 1, errand.until, errand.place, errand.card, errand.fence)
                     self._errands.append(again)

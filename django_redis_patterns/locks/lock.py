@@ -6,20 +6,23 @@ from contextlib import AbstractContextManager
 from copy import copy
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, cast
+from weakref import ref
 
 from django.db.models import Model
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.operations import IO, both
-from django_redis_patterns.exceptions import LockLost, LockReentry, LockUnavailable, RedisUnavailable
+from django_redis_patterns.exceptions import LockError, LockLost, LockReentry, LockUnavailable, RedisUnavailable
 
 from . import entered
 from .atomic import locked_transaction, warn_before_commit
 from .claim import Names
 from .clock import seconds
 from .decorators import OnBusy, locked
+from .entered import me
 from .held import Held
 from .names import names
 from .place import Place
@@ -72,6 +75,7 @@ class Lock:
         self._nodes = _checked_nodes(nodes, self._names, connection)
         self._connection = connection
         self._kind, self._limit = kind, limit
+        self._acquired: dict[object, list[Held]] = {}
 
     def __repr__(self) -> str:
         return f"<Lock {self.name!r}>"
@@ -101,9 +105,22 @@ class Lock:
         max_hold = defaults.max_hold if isinstance(self._max_hold, Default) else self._max_hold
         way = Redlock if self._nodes else Names
         try:
-            return Held(self.name, await way(self.places(), ttl, self.wait, max_hold).run(io))
+            held = Held(self.name, await way(self.places(), ttl, self.wait, max_hold).run(io))
         except RedisUnavailable as error:
             raise LockUnavailable(error.alias, error.__cause__ or error, ambiguous=error.ambiguous) from error
+        self._remember(held)
+        return held
+
+    def release(self) -> None:
+        """Release what this thread or task acquired last of this object; elsewhere use what `acquire` returned.
+
+        Raises as `Held.release` does, and `LockError` when there is nothing.
+        """
+        self._mine().release()
+
+    async def arelease(self) -> None:
+        """Do the same in a coroutine."""
+        await self._mine().arelease()
 
     async def _holders(self, io: IO) -> list[Holder]:
         """Return who holds it at this moment; of several names, who holds any of them."""
@@ -122,8 +139,19 @@ class Lock:
     def renamed(self, what: Lockable) -> "Lock":
         """Return the same lock on something else."""
         other = copy(self)
-        other._names, other._on_busy = names(what), None
+        other._names, other._on_busy, other._acquired = names(what), None, {}
         return other
+
+    def _mine(self) -> Held:
+        mine = self._acquired.get(me(), [])
+        if not mine:
+            raise LockError(f"This thread or task holds nothing of {self!r}: release what its acquire() returned.")
+        return mine[-1]
+
+    def _remember(self, held: Held) -> None:
+        """Know *held* until it ends, so that it is not renewed for longer than this object or its holder is there."""
+        self._acquired.setdefault(me(), []).append(held)
+        held.on_end = partial(_forget, ref(self), me())
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Decorate *function*: it runs while the lock is held. ``{}`` in the name takes from its arguments."""
@@ -145,7 +173,8 @@ class Lock:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         held = entered.pop(self)
-        warn_before_commit(self.name)
+        if kind is None:
+            warn_before_commit(self.name)
         try:
             held.release()
         except LockUnavailable as error:
@@ -165,15 +194,15 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         held, watch = entered.pop_watched(self)
-        was_cancelled_by_us = watch.end()
-        lost: LockLost | None = None
+        is_cancelled_by_us = watch.end() and kind is asyncio.CancelledError
+        lost = LockLost(self.name, held.quorum.loss) if is_cancelled_by_us else None
         try:
             await held.arelease()
         except LockUnavailable as unavailable:
             held.leave_behind(unavailable)
         except LockLost as loss:
             lost = loss
-        if lost and (kind is None or (was_cancelled_by_us and kind is asyncio.CancelledError)):
+        if lost and (kind is None or is_cancelled_by_us):
             raise lost from error
 
     def _refuse_decorator_options(self) -> None:
@@ -183,6 +212,13 @@ class Lock:
     def _refuse_reentry(self) -> None:
         if self._limit == 1 and (name := entered.common(self.places())):
             raise LockReentry(name)
+
+
+def _forget(lock: "ref[Lock]", who: object, held: Held) -> None:
+    if (this := lock()) is not None:
+        this._acquired[who].remove(held)
+        if not this._acquired[who]:
+            del this._acquired[who]
 
 
 def lock(

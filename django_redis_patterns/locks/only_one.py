@@ -1,9 +1,10 @@
 """Management commands that run once at a time in the whole fleet."""
 
+import sys
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, OutputWrapper
 
 from django_redis_patterns.exceptions import LockTimeout
 
@@ -36,6 +37,7 @@ class OnlyOne(BaseCommand):
             try:
                 self.held = stack.enter_context(alone)
             except LockTimeout as busy:
-                self.stdout.write(f"skipped: held by {busy.holder or 'somebody else'}")
+                out = OutputWrapper(options.get("stdout") or sys.stdout)
+                out.write(f"skipped: held by {busy.holder or 'somebody else'}")
                 return None
             return super().execute(*args, **options)

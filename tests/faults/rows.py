@@ -145,11 +145,8 @@ def _two_devices() -> SessionStore:
     return login(7, page=1)
 
 
-orders = lock("orders", wait=0)
-
-
 def _held(act: Callable[[Held], Call]) -> Callable[[], Call]:
-    return lambda: act(orders.acquire())
+    return lambda: act(lock("orders").acquire())
 
 
 def _one(act: Callable[[Lease], Call]) -> Callable[[], Call]:
@@ -157,7 +154,7 @@ def _one(act: Callable[[Lease], Call]) -> Callable[[], Call]:
 
 
 def _holders(redis: redis.Redis) -> int:
-    return redis.zcard(orders.places()[0].keys[0])
+    return redis.zcard(lock("orders").places()[0].keys[0])
 
 
 ROWS: dict[str, Row] = {
@@ -178,10 +175,10 @@ ROWS: dict[str, Row] = {
     "Trending.rank": Row(_hot(hot.rank, "a"), reads=True),
     "Trending.score": Row(_hot(hot.score, "a"), reads=True),
     "Trending.top": Row(_hot(hot.top), reads=True),
-    "Lock.acquire": Row(lambda: (orders.acquire,), _holders, (0, 1)),
-    "Lock.holders": Row(_held(lambda held: (orders.holders,)), _holders, (1,), reads=True),
+    "Lock.acquire": Row(lambda: (lock("orders", wait=0).acquire,), _holders, (0, 1)),
+    "Lock.holders": Row(_held(lambda held: (lock("orders").holders,)), _holders, (1,), reads=True),
     "Held.release": Row(_held(lambda held: (held.release,)), _holders, (1, 0)),
-    "enter": Row(lambda: (come, orders.places()[0], Card.new(30)), _holders, (0, 1)),
+    "enter": Row(lambda: (come, lock("orders").places()[0], Card.new(30)), _holders, (0, 1)),
     "left": Row(_one(lambda lease: (leave, lease.place, lease.card, lease.fence)), _holders, (1, 0)),
     "evict": Row(_one(lambda lease: (evict, lease.place)), _holders, (1, 0)),
     "renew": Row(_held(lambda held: (renew, "default", held.quorum.leases)), _holders, (1,), reads=True),
