@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import count, groupby
 from typing import TypeAlias
 
-from arcade.gate import HOLD, TOPIC, TURNSTILE
+from arcade.gate import HOLD, TOPIC, turnstile
 from django_redis_patterns.core import trace
 from django_redis_patterns.locks import Held, LockLost, LockTimeout, LockUnavailable
 
@@ -62,7 +62,7 @@ class Contender(threading.Thread):
     def _go_through(self) -> str:
         came = time.monotonic()
         with self._recorded():
-            held = TURNSTILE.acquire()
+            held = turnstile().acquire()
         entered = time.monotonic()
         self.waited, self.fence = entered - came, held.fence
         self._tell("entered")

@@ -1,19 +1,24 @@
 """The turnstile of the locks room: one lock, what Redis says of it, and how it is released by force."""
 
 from arcade.topics import LockTopic
-from django_redis_patterns.locks import lock
+from django_redis_patterns.locks import Lock, lock
 from django_redis_patterns.locks.place import owner
 from django_redis_patterns.locks.state import State, Waiter, states
 from django_redis_patterns.locks.turnstile import evict
 
 TTL, HOLD, WAIT = 4.0, 2.5, 60.0  # s
-TURNSTILE = lock("turnstile", ttl=TTL, wait=WAIT)
 TOPIC = LockTopic(lock="turnstile")
+
+
+def turnstile() -> Lock:
+    """Return the lock, a new object each time: whoever forgets it and what it gave holds nothing any more."""
+    return lock("turnstile", ttl=TTL, wait=WAIT)
 
 
 def state() -> State:
     """Return who is in and who waits, as Redis has it."""
-    (found,) = states(TURNSTILE.connection, [TURNSTILE.places()[0].keys])
+    (place,) = turnstile().places()
+    (found,) = states(place.connection, [place.keys])
     return found
 
 
@@ -24,5 +29,6 @@ def own_waiters(found: State) -> list[Waiter]:
 
 def put_out(fence: int) -> bool:
     """Release the turnstile by force if the holder with *fence* is in; it is told. Returns whether it was."""
+    (place,) = turnstile().places()
     is_in = any(holder.fence == fence for holder in state().holders)
-    return is_in and bool(evict(TURNSTILE.places()[0]))
+    return is_in and bool(evict(place))
