@@ -30,7 +30,7 @@ def me() -> object:
         task = asyncio.current_task()
     except RuntimeError:
         task = None
-    return task or threading.get_ident()
+    return task or threading.current_thread()  # the number of a thread that ended goes to another
 
 
 def push(lock: "Lock", held: Held, watch: Watch | None = None) -> None:

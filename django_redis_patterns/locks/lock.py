@@ -9,7 +9,7 @@ from enum import Enum
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, cast
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
 from django.db.models import Model
 
@@ -75,7 +75,7 @@ class Lock:
         self._nodes = _checked_nodes(nodes, self._names, connection)
         self._connection = connection
         self._kind, self._limit = kind, limit
-        self._acquired: dict[object, list[Held]] = {}
+        self._acquired: WeakKeyDictionary[object, list[Held]] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"<Lock {self.name!r}>"
@@ -139,7 +139,7 @@ class Lock:
     def renamed(self, what: Lockable) -> "Lock":
         """Return the same lock on something else."""
         other = copy(self)
-        other._names, other._on_busy, other._acquired = names(what), None, {}
+        other._names, other._on_busy, other._acquired = names(what), None, WeakKeyDictionary()
         return other
 
     def _mine(self) -> Held:
@@ -149,9 +149,10 @@ class Lock:
         return mine[-1]
 
     def _remember(self, held: Held) -> None:
-        """Know *held* until it ends, so that it is not renewed for longer than this object or its holder is there."""
+        """Know *held* until it ends, but for no longer than this object and the thread or task are there: whoever is
+        gone releases nothing, and is not renewed."""
         self._acquired.setdefault(me(), []).append(held)
-        held.on_end = partial(_forget, ref(self), me())
+        held.on_end = partial(_forget, ref(self), ref(me()))
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Decorate *function*: it runs while the lock is held. ``{}`` in the name takes from its arguments."""
@@ -214,11 +215,12 @@ class Lock:
             raise LockReentry(name)
 
 
-def _forget(lock: "ref[Lock]", who: object, held: Held) -> None:
-    if (this := lock()) is not None:
-        this._acquired[who].remove(held)
-        if not this._acquired[who]:
-            del this._acquired[who]
+def _forget(lock: "ref[Lock]", who: "ref[object]", held: Held) -> None:
+    this, by = lock(), who()
+    if this is not None and by is not None:
+        this._acquired[by].remove(held)
+        if not this._acquired[by]:
+            del this._acquired[by]
 
 
 def lock(

@@ -1,5 +1,6 @@
 """The lock by itself: who is in, who waits, what is told."""
 
+import asyncio
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -151,6 +152,23 @@ def test_a_living_holder_is_renewed():
             time.sleep(0.1)
             held.check()
             assert held.remaining > 0
+
+
+@pytest.mark.parametrize("way", ["thread", "task"])
+def test_who_ends_without_releasing_is_not_renewed_though_the_object_stays(way):
+    """A lock object is often made once, for all threads and tasks."""
+    shared = lock("orders", ttl=0.5)
+    if way == "thread":
+        thread = threading.Thread(target=shared.acquire)
+        thread.start()
+        thread.join()
+        del thread
+    else:
+        asyncio.run(shared.aacquire())
+    with lock("orders", wait=5):
+        pass
+    with pytest.raises(LockError, match="holds nothing"):
+        shared.release()
 
 
 def test_a_forgotten_lock_is_free_in_time(away):
