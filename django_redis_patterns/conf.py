@@ -8,15 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Literal, get_args, get_type_hints
 
 from django.conf import settings as django_settings
 
 from .exceptions import InvalidConfiguration
 
+Network = IPv4Network | IPv6Network | Literal["unix"]
+UNIX: Literal["unix"] = "unix"
 
-def _option(default: Any, *, at_least: float | None = None, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"at_least": at_least})
+
+def _option(default: Any, *, at_least: float | None = None, at_most: float | None = None, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"at_least": at_least, "at_most": at_most})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +79,15 @@ class Realtime:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything under ``REDIS_PATTERNS``."""
+    """Everything under ``REDIS_PATTERNS``.
+
+    ``TRUSTED_PROXIES``: networks whose ``X-Forwarded-For`` is believed, and ``"unix"`` for a unix socket.
+    ``IPV6_PREFIX``: how much of an IPv6 address is one client.
+    """
 
     prefix: str = "redis_patterns"
+    trusted_proxies: tuple[str, ...] = ()
+    ipv6_prefix: int = _option(64, at_least=1, at_most=128)
     connections: Mapping[str, Connection] = field(default_factory=dict)
     sessions: Sessions = Sessions()
     leaderboards: Leaderboards = Leaderboards()
@@ -94,6 +104,7 @@ def settings() -> Settings:
     aliases = _mapping(given.pop("CONNECTIONS", {}), "CONNECTIONS")
     rooms = {room: _mapping(given.pop(room, {}), room) for room in ROOMS}
     top = _section(Settings, given, "", extra=["CONNECTIONS", *ROOMS])
+    networks(top.get("trusted_proxies", ()))
     connections = {"default": Connection(cache="default")} if "default" not in aliases else {}
     connections |= {alias: _connection(alias, given) for alias, given in aliases.items()}
     sections = {room.lower(): _room(room, rooms[room], connections) for room in ROOMS}
@@ -104,6 +115,28 @@ def forget(*, setting: str, **_: Any) -> None:
     """Receiver of Django's ``setting_changed``."""
     if setting == "REDIS_PATTERNS":
         settings.cache_clear()
+
+
+@cache
+def networks(texts: tuple[str, ...], where: str = "TRUSTED_PROXIES") -> tuple[Network, ...]:
+    """Return the networks that *texts* name. Raises `InvalidConfiguration` naming *where* and what to write."""
+    return tuple(_network(text, where) for text in texts)
+
+
+def _network(text: str, where: str) -> Network:
+    if text == UNIX:
+        return UNIX
+    try:
+        return ip_network(str(text))
+    except ValueError:
+        raise InvalidConfiguration(f"REDIS_PATTERNS {where} has {text!r}: {_meant(str(text))}.") from None
+
+
+def _meant(text: str) -> str:
+    try:
+        return f"the network is {str(ip_network(text, strict=False))!r}"
+    except ValueError:
+        return 'write an address or a network, such as "10.0.0.0/8", or "unix" for a unix socket'
 
 
 def _room(room: str, given: Mapping[str, Any], connections: Mapping[str, Connection]) -> Any:
@@ -170,6 +203,9 @@ def _value(value: Any, hint: Any, option: Field[Any], where: str) -> Any:
     least = option.metadata.get("at_least")
     if least is not None and value is not None and not value >= least:
         raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be at least {least:g}.")
+    most = option.metadata.get("at_most")
+    if most is not None and value is not None and not value <= most:
+        raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be at most {most:g}.")
     return value
 
 
