@@ -101,6 +101,16 @@ class SessionStore(SessionBase):
 
     load, aload = both(_load)  # type: ignore[assignment]
 
+    async def _prefetch(self, io: IO) -> None:
+        """Load, unless loaded, for whoever has a trip to share: nobody asked yet, so a failure is nobody's 503."""
+        try:
+            await self._ensure_loaded(io)
+        except RedisUnavailable:
+            self.failure = None
+            raise
+
+    prefetch, aprefetch = both(_prefetch)
+
     async def _exists(self, io: IO, session_key: str | None) -> bool:
         """Return whether a session of this id lives."""
         handle = Handle.of(session_key)

@@ -173,6 +173,7 @@ ROWS: dict[str, Row] = {
     "SessionStore.delete": Row(_session(lambda session: (session.delete,)), _pages, (ONE, NONE)),
     "SessionStore.exists": Row(_session(lambda session: (session.exists, session.session_key)), reads=True),
     "SessionStore.load": Row(_session(lambda session: (SessionStore(session.session_key).load,)), reads=True),
+    "SessionStore.prefetch": Row(_session(lambda session: (SessionStore(session.session_key).prefetch,)), reads=True),
     "SessionStore.save": Row(_session(_changed(lambda session: session.save)), _pages, (ONE, TWO)),
     "SessionStore.touch": Row(_session(lambda session: (session.touch,)), _pages, (ONE,)),
 }
