@@ -9,7 +9,7 @@ from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from django.conf import settings as django_settings
 
@@ -19,8 +19,16 @@ Network = IPv4Network | IPv6Network | Literal["unix"]
 UNIX: Literal["unix"] = "unix"
 
 
-def _option(default: Any, *, at_least: float | None = None, at_most: float | None = None, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"at_least": at_least, "at_most": at_most})
+def _option(
+    default: Any,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    secret: bool = False,
+    one_of: tuple[str, ...] = (),
+) -> Any:
+    limits = {"at_least": at_least, "at_most": at_most, "one_of": one_of}
+    return field(default=default, repr=not secret, metadata=limits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +72,17 @@ class Sessions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RateLimit:
+    """``RULES``: name to rule (``ratelimit/rules.py`` reads them). ``ON_UNAVAILABLE``: rules that do not say it are
+    "open" (let through) or "closed" (deny) while Redis is away.
+    """
+
+    connection: str = "default"
+    on_unavailable: str = _option("open", one_of=("open", "closed"))
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Leaderboards:
     """``CONNECTION``: which Redis holds the boards."""
 
@@ -90,11 +109,17 @@ class Settings:
     ipv6_prefix: int = _option(64, at_least=1, at_most=128)
     connections: Mapping[str, Connection] = field(default_factory=dict)
     sessions: Sessions = Sessions()
+    ratelimit: RateLimit = RateLimit()
     leaderboards: Leaderboards = Leaderboards()
     realtime: Realtime = Realtime()
 
 
-ROOMS: dict[str, type] = {"SESSIONS": Sessions, "LEADERBOARDS": Leaderboards, "REALTIME": Realtime}
+ROOMS: dict[str, type] = {
+    "SESSIONS": Sessions,
+    "RATELIMIT": RateLimit,
+    "LEADERBOARDS": Leaderboards,
+    "REALTIME": Realtime,
+}
 
 
 @cache
@@ -141,7 +166,7 @@ def _meant(text: str) -> str:
 
 def _room(room: str, given: Mapping[str, Any], connections: Mapping[str, Connection]) -> Any:
     section = ROOMS[room](**_section(ROOMS[room], given, f"{room}."))
-    _known(section.connection, connections, f"{room}.CONNECTION names no connection", "connections")
+    known(section.connection, connections, f"{room}.CONNECTION names no connection", "connections")
     return section
 
 
@@ -176,16 +201,17 @@ def _section(cls: type, given: Mapping[str, Any], where: str, extra: list[str] |
     hints = get_type_hints(cls)
     options = {f.name.upper(): f for f in fields(cls)}
     for name in given:
-        _known(name, [*options, *(extra or [])], "REDIS_PATTERNS has no option", "options", where)
+        known(name, [*options, *(extra or [])], "REDIS_PATTERNS has no option", "options", where)
     return {options[n].name: _value(v, hints[options[n].name], options[n], where + n) for n, v in given.items()}
 
 
-def _known(name: Any, known: Iterable[str], complaint: str, kind: str, where: str = "") -> None:
-    known = sorted(set(known))
-    if name in known:
+def known(name: Any, among: Iterable[str], complaint: str, kind: str, where: str = "") -> None:
+    """Raise `InvalidConfiguration` for a *name* that is not *among* those that there are, and say which was meant."""
+    names = sorted(set(among))
+    if name in names:
         return
-    close = difflib.get_close_matches(str(name), known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else f" Known {kind}: {', '.join(known)}."
+    close = difflib.get_close_matches(str(name), names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else f" Known {kind}: {', '.join(names)}."
     raise InvalidConfiguration(f"{complaint} {where + str(name)!r}.{hint}")
 
 
@@ -206,12 +232,17 @@ def _value(value: Any, hint: Any, option: Field[Any], where: str) -> Any:
     most = option.metadata.get("at_most")
     if most is not None and value is not None and not value <= most:
         raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be at most {most:g}.")
+    choices = option.metadata.get("one_of")
+    if choices and value not in choices:
+        raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be {' or '.join(map(repr, choices))}, not {value!r}.")
     return value
 
 
 def _allowed(hint: Any) -> set[type]:
     if isinstance(hint, type):
         return {hint}
+    if get_origin(hint) is Mapping:
+        return {dict}
     members = get_args(hint)
     return {tuple} if Ellipsis in members else {t for t in members if isinstance(t, type)}
 
