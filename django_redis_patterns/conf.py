@@ -74,12 +74,16 @@ class Sessions:
 @dataclass(frozen=True, kw_only=True)
 class RateLimit:
     """``RULES``: name to rule (``ratelimit/rules.py`` reads them). ``ON_UNAVAILABLE``: rules that do not say it are
-    "open" (let through) or "closed" (deny) while Redis is away.
+    "open" (let through) or "closed" (deny) while Redis is away. No rule of a request counts the networks, the paths (a
+    final slash stands for all below) and the users (an attribute of theirs, such as "is_staff") of ``EXEMPT_...``.
     """
 
     connection: str = "default"
     on_unavailable: str = _option("open", one_of=("open", "closed"))
     rules: Mapping[str, Any] = field(default_factory=dict)
+    exempt_networks: tuple[str, ...] = ()
+    exempt_paths: tuple[str, ...] = ()
+    exempt_users: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +137,7 @@ def settings() -> Settings:
     connections = {"default": Connection(cache="default")} if "default" not in aliases else {}
     connections |= {alias: _connection(alias, given) for alias, given in aliases.items()}
     sections = {room.lower(): _room(room, rooms[room], connections) for room in ROOMS}
+    networks(sections["ratelimit"].exempt_networks, "RATELIMIT.EXEMPT_NETWORKS")
     return Settings(**top, connections=connections, **sections)
 
 

@@ -19,6 +19,8 @@ LONGEST_LOG = 5000
 #: Doubles, which Lua counts in, are exact below this.
 EXACT = 2**53
 US = 1_000_000
+#: What a rule of the settings may say about requests (``request_rules.py`` reads it).
+OF_REQUESTS = frozenset({"key", "match", "methods", "cost", "rates_for", "count_if"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +98,10 @@ def _rule(name: Any, given: Any) -> Rule:
     where = f"REDIS_PATTERNS RATELIMIT.RULES[{name!r}]"
     if not isinstance(name, str) or not isinstance(given, Mapping):
         raise InvalidConfiguration(f"{where} must be a name and a dict, not {type(given).__name__}.")
-    options = {option.name for option in fields(Rule)} - {"name"} | {"rate"}
+    options = {option.name for option in fields(Rule)} - {"name"} | {"rate"} | OF_REQUESTS
     for option in given:
         known(option, options, f"{where} has no option", "options")
-    values = dict(given)
+    values = {option: value for option, value in given.items() if option not in OF_REQUESTS}
     try:
         rates = parsed(_listed(values.pop("rate", ())) + _listed(values.pop("rates", ())))
         return Rule(name=name, rates=rates, **values)
