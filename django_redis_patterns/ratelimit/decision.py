@@ -1,6 +1,5 @@
 """What a limiter says."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,14 +20,20 @@ class Quota:
     reset_after: float
     retry_after: float
 
+    def later(self, seconds: float) -> "Quota":
+        """Return it as it is *seconds* afterwards, when nothing has happened."""
+        free, retry = self.reset_after - seconds, self.retry_after - seconds
+        return replace(self, reset_after=max(free, 0.0), retry_after=max(retry, 0.0))
+
 
 @dataclass(frozen=True)
 class Charged:
-    """What was taken for one decision, to be given back: the script's keys, and its arguments for each of them."""
+    """What was taken from *who* for one decision: keys and arguments of the script that gives it back."""
 
+    who: Any
     connection: str
-    keys: Sequence[str]
-    args: Sequence[Any]
+    keys: list[str]
+    args: list[Any]
 
 
 class Receipt:
@@ -36,6 +41,9 @@ class Receipt:
 
     def __init__(self, charged: Charged | None = None) -> None:
         self._charged = [charged] if charged else []
+
+    def __bool__(self) -> bool:
+        return bool(self._charged)
 
     def take(self) -> Charged | None:
         """Return what was charged, and None from then on."""
@@ -74,18 +82,12 @@ class Decision:
         return self.allowed
 
     def later(self, seconds: float) -> "Decision":
-        """Return this denial as it is *seconds* afterwards."""
-        quotas = tuple(
-            replace(
-                quota,
-                reset_after=max(quota.reset_after - seconds, 0.0),
-                retry_after=max(quota.retry_after - seconds, 0.0),
-            )
-            for quota in self.quotas
-        )
-        return replace(
-            self,
-            reset_after=max(self.reset_after - seconds, 0.0),
-            retry_after=max(self.retry_after - seconds, 0.0),
-            quotas=quotas,
-        )
+        """Return this denial as it is *seconds* afterwards, when nothing has happened."""
+        quotas = tuple(quota.later(seconds) for quota in self.quotas)
+        free, retry = self.reset_after - seconds, self.retry_after - seconds
+        return replace(self, reset_after=max(free, 0.0), retry_after=max(retry, 0.0), quotas=quotas)
+
+    def unmade(self, cost: int) -> "Decision":
+        """Return this decision as it is when its *cost* was given back, because another one was denied."""
+        quotas = tuple(replace(quota, remaining=quota.remaining + cost) for quota in self.quotas)
+        return replace(self, remaining=self.remaining + cost, quotas=quotas)

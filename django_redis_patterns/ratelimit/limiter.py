@@ -1,20 +1,32 @@
 """A limiter: one rule, in code."""
 
+import time
 from datetime import timedelta
 
-from django_redis_patterns.conf import settings
 from django_redis_patterns.core.operations import IO, both
 
 from . import rules
 from .decision import Decision
-from .evaluate import Charge, _evaluate, _give_back
-from .identity import Identity
+from .denials import denials
+from .evaluate import Charge, _evaluate, _give_back, _look
+from .identity import Identity, tag
+from .meters import ENFORCED, meters
 from .rate import Rate
 from .rules import Algorithm, Policy, Rule
 
 
 class Limiter:
-    """``Limiter("login", "5/15m").hit("ann")`` is true while ann is within all of the rates."""
+    """``Limiter("login", "5/15m").hit("ann")`` is true while ann is within all of the rates.
+
+    ``algorithm``: "sliding" never admits more than the limit in any window, and may be up to a sixtieth of the window
+    late to admit again; "log" is exact and keeps an entry per unit, up to 5000; "fixed" counts in windows that begin
+    at multiples of the period, so two limits fit around such a moment; "bucket" admits ``burst`` at once and refills
+    steadily at the rate. ``on_unavailable``: "open" or "closed" while Redis is away; what the settings say unless it
+    is said here. ``shadow``: count and tell, deny nobody. Raises ValueError for what does not go together.
+
+    The same name, algorithm and rate count together wherever they are declared; another rate starts afresh.
+    Identities are text, numbers, UUIDs or tuples of them. Times are on the clock of Redis alone.
+    """
 
     def __init__(
         self,
@@ -51,28 +63,49 @@ class Limiter:
     @property
     def connection(self) -> str:
         """The alias of the connection that counts."""
-        return self.declared.connection or settings().ratelimit.connection
+        return self.declared.alias
 
     async def _hit(self, io: IO, identity: Identity, cost: int = 1) -> Decision:
-        """Charge *cost* to *identity* if all of it fits."""
+        """Charge *cost* to *identity* if all of it fits within all rates, else nothing.
+
+        One trip; none for who was denied within the last second and is not free yet. With Redis away the decision is
+        ``unavailable`` and the rule open or closed; raises `RedisDenied`. A hit is sent once: when its reply is lost
+        it may have been charged.
+        """
         (decision,) = await _evaluate(io, [Charge(self.declared, identity, cost)])
         return decision
 
     async def _peek(self, io: IO, identity: Identity, cost: int = 1) -> Decision:
-        """Return what `hit` would say, and charge nothing."""
-        raise NotImplementedError
+        """Return what `hit` would say, and charge nothing. Always asks; raises `RedisUnavailable`."""
+        (decision,) = await _look(io, [Charge(self.declared, identity, cost)])
+        return decision
 
     async def _reset(self, io: IO, identity: Identity) -> None:
-        """Forget what *identity* was charged."""
-        raise NotImplementedError
+        """Forget what *identity* was charged. Other processes notice within a second; raises `RedisUnavailable`."""
+        who = tag(identity)
+        await io.redis.unlink(*(meter.key for meter in meters(self.declared, who, ENFORCED)))
+        denials.forget((who, self.declared))
 
     async def _refund(self, io: IO, decision: Decision) -> None:
-        """Give back what *decision* has charged."""
+        """Give back what *decision* has charged, once; nothing for a denial.
+
+        A bucket gives back what has not drained meanwhile, a window what it still counts: no window is ever exceeded
+        because of it. Raises `RedisUnavailable`; when nobody knows whether it was given back, it is not tried again.
+        """
         await _give_back(io, [decision])
 
     async def _wait(self, io: IO, identity: Identity, cost: int = 1, *, wait: float | timedelta) -> Decision:
-        """Charge *cost* as soon as it fits, within *wait* seconds."""
-        raise NotImplementedError
+        """Charge *cost* as soon as it fits, and wait for that up to *wait* seconds.
+
+        Returns a denial as soon as it is clear that it will not fit in time. Nobody is promised a turn: who comes at
+        the right moment is first. Otherwise like `hit`.
+        """
+        end = time.monotonic() + (wait.total_seconds() if isinstance(wait, timedelta) else wait)
+        while not (decision := await self._hit(io, identity, cost)):
+            if cost > decision.limit or time.monotonic() + decision.retry_after > end:
+                break
+            await io.sleep(decision.retry_after)
+        return decision
 
     hit, ahit = both(_hit)
     peek, apeek = both(_peek)

@@ -52,6 +52,16 @@ class Rule:
             raise ValueError(f'A log keeps every hit and takes limits up to {LONGEST_LOG}; use "sliding" for {most}.')
         self._check_burst()
 
+    @property
+    def alias(self) -> str:
+        """The alias of the connection that counts."""
+        return self.connection or settings().ratelimit.connection
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it lets everything through while Redis is away."""
+        return (self.on_unavailable or settings().ratelimit.on_unavailable) == "open"
+
     def _check_burst(self) -> None:
         if self.algorithm != "bucket":
             if self.burst is not None:

@@ -14,6 +14,8 @@ from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.core.subscriber import subscriber
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.following import all_boards
+from django_redis_patterns.ratelimit import Limiter
+from django_redis_patterns.ratelimit.rules import ALGORITHMS
 from django_redis_patterns.realtime import anotify, broadcast, notify
 from django_redis_patterns.realtime.hub import get_hub
 from django_redis_patterns.realtime.sign_out import sign_out
@@ -112,6 +114,29 @@ async def _of_leaderboards() -> None:
     await adisconnect()
 
 
+def of_ratelimit(admin: redis.Redis) -> None:
+    """Hit, look, give back and forget, by every algorithm, within the limit and over it."""
+    for algorithm in ALGORITHMS:
+        limiter = Limiter("login", "2/d", algorithm=algorithm)
+        first = limiter.hit("ann")
+        assert (bool(limiter.hit("ann")), bool(limiter.hit("ann"))) == (True, False)
+        limiter.refund(first)
+        assert limiter.peek("ann").remaining == 1
+        limiter.reset("ann")
+    short = Limiter("short", "2/s", algorithm="log")
+    short.hit("ann")
+    time.sleep(0.6)
+    short.hit("ann")
+    time.sleep(0.6)
+    assert short.hit("ann").remaining == 0  # one has left the window, and is cut off
+    asyncio.run(_of_ratelimit())
+
+
+async def _of_ratelimit() -> None:
+    assert await Limiter("async", "2/d").ahit("ann")
+    await adisconnect()
+
+
 def of_realtime(admin: redis.Redis) -> None:
     """Tell users, topics and servers; listen on an event loop, in a thread, and through Channels."""
     user = User(pk=1)
@@ -149,4 +174,9 @@ async def _of_realtime(user: User) -> None:
     await adisconnect()
 
 
-ROOMS = {"sessions": of_sessions, "leaderboards": of_leaderboards, "realtime": of_realtime}
+ROOMS = {
+    "sessions": of_sessions,
+    "ratelimit": of_ratelimit,
+    "leaderboards": of_leaderboards,
+    "realtime": of_realtime,
+}
