@@ -10,7 +10,9 @@ With Redis away each rule is open or closed, as it says.
 """
 
 from .decision import Decision, Quota
+from .decorators import ratelimit
 from .limiter import Limiter
+from .middleware import RateLimitMiddleware
 from .rate import Rate
 
-__all__ = ["Decision", "Limiter", "Quota", "Rate"]
+__all__ = ["Decision", "Limiter", "Quota", "Rate", "RateLimitMiddleware", "ratelimit"]

@@ -14,7 +14,7 @@ from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.signals import rate_limited
 
 from .decision import Decision
-from .evaluate import Charge, _evaluate, _give_back
+from .evaluate import Charge, _evaluate, _give_back, remembered
 from .identity import Identity
 from .keys import Ask, identify, user_of
 from .matching import is_exempt_path, is_preflight
@@ -36,9 +36,9 @@ async def _enforce(io: IO, request: HttpRequest, rules: Iterable[RequestRule], u
         return verdict
     charges = [(rule, charge) for rule in open_rules if (charge := await _charge(io, request, rule, user))]
     if charges:
-        decided, *_ = await io.gather(_evaluate(io, [charge for _, charge in charges]), *_unread_session(request))
-        verdict.note([rule for rule, _ in charges], decided)
-        await _announce(io, request, decided)
+        decisions = await _decide(io, request, [charge for _, charge in charges])
+        verdict.note([rule for rule, _ in charges], decisions)
+        await _announce(io, request, decisions)
     return verdict
 
 
@@ -59,6 +59,15 @@ async def _settle(io: IO, request: HttpRequest, response: HttpResponseBase) -> N
 
 enforce, aenforce = both(_enforce)
 settle, asettle = both(_settle)
+
+
+async def _decide(io: IO, request: HttpRequest, charges: list[Charge]) -> list[Decision]:
+    session = _unread_session(request)
+    if session is None or remembered(charges):
+        return await _evaluate(io, charges)
+    decisions: list[Decision]
+    decisions, _ = await io.gather(_evaluate(io, charges), _quietly(session.prefetch.start(session)))
+    return decisions
 
 
 async def _charge(io: IO, request: HttpRequest, rule: RequestRule, user: Ask) -> Charge | None:
@@ -85,16 +94,15 @@ async def _is_exempt(io: IO, request: HttpRequest, user: Ask) -> bool:
     return known is not None and bool(getattr(known, section.exempt_users or "", False))
 
 
-def _unread_session(request: HttpRequest) -> list[Coroutine[Any, Any, Any]]:
-    """Return the load of a session that can share our trip: it has an operation for it, a key, and our connection."""
+def _unread_session(request: HttpRequest) -> Any:
+    """Return the session if its load can share our trip: it has an operation for that, a key, and our connection."""
     session: Any = getattr(request, "session", None)
-    start = getattr(getattr(session, "prefetch", None), "start", None)
-    if start is None or not session.session_key or session.connection != settings().ratelimit.connection:
-        return []
-    return [_quietly(start(session))]
+    if not hasattr(getattr(session, "prefetch", None), "start") or not session.session_key:
+        return None
+    return session if session.connection == settings().ratelimit.connection else None
 
 
-async def _quietly(prefetch: Coroutine[Any, Any, Any]) -> None:
+async def _quietly(prefetch: Coroutine[Any, Any, Any]) -> Any:
     try:
         await prefetch
     except RedisUnavailable as error:

@@ -45,8 +45,8 @@ async def _evaluate(io: IO, charges: Sequence[Charge]) -> list[Decision]:
     With Redis away each rule answers by its own ``on_unavailable``; raises `RedisDenied`.
     """
     slips = [Slip(charge) for charge in charges]
-    if remembered := [denial for slip in slips if (denial := slip.remembered()) is not None]:
-        return remembered
+    if known := [denial for slip in slips if (denial := slip.remembered()) is not None]:
+        return known
     asked = time.monotonic()
     await io.gather(*(_hit(io.on(alias), together) for alias, together in _by_identity(slips)))
     for slip in slips:
@@ -54,6 +54,11 @@ async def _evaluate(io: IO, charges: Sequence[Charge]) -> list[Decision]:
     if not all(slip.decision for slip in slips):
         await _take_nothing(io, slips)
     return [slip.decision for slip in slips]
+
+
+def remembered(charges: Sequence[Charge]) -> bool:
+    """Return whether this process remembers a denial among *charges*: then `evaluate` sends nothing."""
+    return any(Slip(charge).remembered() is not None for charge in charges)
 
 
 async def _look(io: IO, charges: Sequence[Charge]) -> list[Decision]:
