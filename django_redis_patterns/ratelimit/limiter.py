@@ -94,7 +94,7 @@ class Limiter:
         """
         await _give_back(io, [decision])
 
-    async def _wait(self, io: IO, identity: Identity, cost: int = 1, *, wait: float | timedelta) -> Decision:
+    async def _wait(self, io: IO, identity: Identity, cost: int = 1, wait: float | timedelta = 10.0) -> Decision:
         """Charge *cost* as soon as it fits, and wait for that up to *wait* seconds.
 
         Returns a denial as soon as it is clear that it will not fit in time. Nobody is promised a turn: who comes at

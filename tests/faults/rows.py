@@ -14,6 +14,8 @@ from django.http import HttpRequest, HttpResponse
 import django_redis_patterns
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.sync import Follower
+from django_redis_patterns.ratelimit import Decision, Limiter
+from django_redis_patterns.ratelimit.evaluate import Charge, evaluate, give_back, look
 from django_redis_patterns.realtime.sign_out import sign_out
 from django_redis_patterns.realtime.transmit import Message, transmit
 from django_redis_patterns.sessions import SessionMiddleware, SessionStore, for_user, logout, logout_everywhere
@@ -22,6 +24,7 @@ from tests.sessions.conftest import login
 
 songs = Leaderboard("songs", windows=["day", "all"], ties="competition")
 hot = Trending("articles", half_life="30d")
+login_limit = Limiter("login", "5/d", algorithm="log")
 USER = User(pk=7, username="ada")
 
 Call = tuple[Any, ...]  # a sync face and its arguments
@@ -66,6 +69,22 @@ def _hot(face: Any, *args: Any) -> Callable[[], Call]:
 
 def _hits(redis: redis.Redis) -> int:
     return round(redis.zscore(hot._keys[0], "a") or 0)
+
+
+def _limited(act: Callable[[Decision], Call]) -> Callable[[], Call]:
+    def prepare() -> Call:
+        login_limit.peek("ann")  # raises while Redis is away, where a hit is let through
+        return act(login_limit.hit("ann"))
+
+    return prepare
+
+
+def _both() -> list[Charge]:
+    return [Charge(login_limit.declared, name) for name in ("ann", "bob")]
+
+
+def _charged(redis: redis.Redis) -> int:
+    return sum(int(redis.llen(key)) for key in redis.scan_iter("*:ratelimit:*"))
 
 
 def _players(act: Callable[[], Call]) -> Callable[[], Call]:
@@ -158,6 +177,14 @@ ROWS: dict[str, Row] = {
     "Trending.rank": Row(_hot(hot.rank, "a"), reads=True),
     "Trending.score": Row(_hot(hot.score, "a"), reads=True),
     "Trending.top": Row(_hot(hot.top), reads=True),
+    "Limiter.hit": Row(_limited(lambda first: (login_limit.hit, "ann")), _charged, (1, 2)),
+    "Limiter.peek": Row(_limited(lambda first: (login_limit.peek, "ann")), reads=True),
+    "Limiter.reset": Row(_limited(lambda first: (login_limit.reset, "ann")), _charged, (1, 0)),
+    "Limiter.refund": Row(_limited(lambda first: (login_limit.refund, first)), _charged, (1, 0)),
+    "Limiter.wait": Row(_limited(lambda first: (login_limit.wait, "ann")), _charged, (1, 2)),
+    "evaluate": Row(_limited(lambda first: (evaluate, _both())), _charged, (1, 2, 3)),
+    "look": Row(_limited(lambda first: (look, _both())), reads=True),
+    "give_back": Row(_limited(lambda first: (give_back, [first])), _charged, (1, 0)),
     "LeaderboardManager.count": Row(_players(lambda: (Player.leaderboard.count,)), reads=True),
     "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),
     "LeaderboardManager.rebuild": Row(_players(_rebuilt), _standing, ([1, 2, 3], [1, 2, 9])),
@@ -177,6 +204,13 @@ ROWS: dict[str, Row] = {
     "SessionStore.save": Row(_session(_changed(lambda session: session.save)), _pages, (ONE, TWO)),
     "SessionStore.touch": Row(_session(lambda session: (session.touch,)), _pages, (ONE,)),
 }
+
+
+def was_answered(result: Any) -> bool:
+    """Return whether it is Redis who has decided, and not a policy for outages."""
+    decisions = result if isinstance(result, list) else [result]
+    away = any(isinstance(decision, Decision) and decision.unavailable for decision in decisions)
+    return getattr(result, "status_code", 200) < 500 and not away
 
 
 def operations() -> Iterator[str]:

@@ -43,7 +43,7 @@ def test_all_is_well(doctor: Doctor, server_with: Start) -> None:
     ]
     assert {"sessions  on default", "leaderboards  on default", "realtime  on default"} < set(lines)
     assert "ACL SETUSER" not in text
-    assert doctor("--acl", default=server.url)[1].count("ACL SETUSER NAME ") == 4
+    assert doctor("--acl", default=server.url)[1].count("ACL SETUSER NAME ") == 5
 
 
 def test_the_document(doctor: Doctor, server_with: Start) -> None:
@@ -57,7 +57,7 @@ def test_the_document(doctor: Doctor, server_with: Start) -> None:
     assert {*connection["findings"][0]} == {"topic", "level", "text", "cure", "values"}
     values = {name: value for one in connection["findings"] for name, value in one["values"].items()}
     assert values.keys() >= {"p50_ms", "p95_ms", "p99_ms", "skew_s", "policy", "maxmemory", "version", "role", "tls"}
-    assert [room["room"] for room in document["rooms"]] == ["sessions", "leaderboards", "realtime"]
+    assert [room["room"] for room in document["rooms"]] == ["sessions", "ratelimit", "leaderboards", "realtime"]
     assert {*document["rooms"][0]} == {"room", "connection", "acl", "findings"}
 
 
@@ -96,14 +96,15 @@ def test_sessions_must_not_be_evicted(doctor: Doctor, server_with: Start, policy
     """Nor may boards; of what only passes through, nothing is lost."""
     server = server_with(*WELL, "--maxmemory-policy", policy)
     document = doctor.document(default=server.url)
-    told = {room: levels(of_room(document, room))["eviction"] for room in ("sessions", "leaderboards", "realtime")}
-    assert told == {"sessions": "error", "leaderboards": "warning", "realtime": "ok"}
+    told = {room["room"]: levels(room["findings"])["eviction"] for room in document["rooms"]}
+    assert told == {"sessions": "error", "ratelimit": "warning", "leaderboards": "warning", "realtime": "ok"}
     code, text = doctor(default=server.url)
     assert code == 1
     assert f"✗ eviction     {policy}: when memory is full, users are logged out at random" in text
     assert "maxmemory-policy noeviction" in text
     with override_settings(SESSION_ENGINE="django.contrib.sessions.backends.db", MIDDLEWARE=[]):
-        assert [room["room"] for room in doctor.document(default=server.url)["rooms"]] == ["leaderboards", "realtime"]
+        rooms = [room["room"] for room in doctor.document(default=server.url)["rooms"]]
+        assert rooms == ["ratelimit", "leaderboards", "realtime"]
 
 
 def test_without_a_limit_nothing_is_evicted_yet(doctor: Doctor, server_with: Start) -> None:
