@@ -42,19 +42,22 @@ async def _enforce(io: IO, request: HttpRequest, rules: Iterable[RequestRule], u
     return verdict
 
 
-async def _settle(io: IO, request: HttpRequest, response: HttpResponseBase) -> None:
-    """Give back what *response* says does not count: one trip more, when there is something to give back."""
+async def _settle(io: IO, request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Give back what *response* says does not count: one trip more, when there is something to give back.
+
+    Returns whether it was done: with Redis away it stays charged, and is free again in time.
+    """
     back = [
         decision
         for rule, decision in verdict_of(request).charged()
         if rule.count_if and not await io.call(rule.count_if, response)
     ]
-    if not back:
-        return
     try:
         await _give_back(io, back)
     except RedisUnavailable as error:
         logger.warning("What a request does not count for stays charged: %s", error)
+        return False
+    return True
 
 
 enforce, aenforce = both(_enforce)

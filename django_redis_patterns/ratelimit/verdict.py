@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-
-from django.http import HttpRequest
+from typing import Any
 
 from .decision import Decision
 from .request_rules import RequestRule
@@ -57,10 +56,11 @@ class Verdict:
         return charged
 
 
-def verdict_of(request: HttpRequest) -> Verdict:
-    """Return the verdict of *request*, a new one when nobody has asked yet."""
+def verdict_of(request: Any) -> Verdict:
+    """Return the verdict of *request*, Django's or the one that DRF wraps; a new one when nobody has asked yet."""
+    request = getattr(request, "_request", request)
     found = getattr(request, "ratelimit", None)
     if isinstance(found, Verdict):
         return found
-    verdict = request.ratelimit = Verdict()  # type: ignore[attr-defined]
+    verdict = request.ratelimit = Verdict()
     return verdict

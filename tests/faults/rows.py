@@ -15,7 +15,11 @@ import django_redis_patterns
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.sync import Follower
 from django_redis_patterns.ratelimit import Decision, Limiter
+from django_redis_patterns.ratelimit.backends import Attempt, forgive
+from django_redis_patterns.ratelimit.enforcement import enforce, settle
 from django_redis_patterns.ratelimit.evaluate import Charge, evaluate, give_back, look
+from django_redis_patterns.ratelimit.request_rules import RequestRule
+from django_redis_patterns.ratelimit.verdict import verdict_of
 from django_redis_patterns.realtime.sign_out import sign_out
 from django_redis_patterns.realtime.transmit import Message, transmit
 from django_redis_patterns.sessions import SessionMiddleware, SessionStore, for_user, logout, logout_everywhere
@@ -81,6 +85,16 @@ def _limited(act: Callable[[Decision], Call]) -> Callable[[], Call]:
 
 def _both() -> list[Charge]:
     return [Charge(login_limit.declared, name) for name in ("ann", "bob")]
+
+
+def _of_requests() -> RequestRule:
+    return RequestRule(rule=login_limit.declared, key=lambda request: "ann", count_if=lambda response: False)
+
+
+def _awaiting(first: Decision) -> HttpRequest:
+    request = HttpRequest()
+    verdict_of(request).note([_of_requests()], [first])
+    return request
 
 
 def _charged(redis: redis.Redis) -> int:
@@ -185,6 +199,9 @@ ROWS: dict[str, Row] = {
     "evaluate": Row(_limited(lambda first: (evaluate, _both())), _charged, (1, 2, 3)),
     "look": Row(_limited(lambda first: (look, _both())), reads=True),
     "give_back": Row(_limited(lambda first: (give_back, [first])), _charged, (1, 0)),
+    "enforce": Row(_limited(lambda first: (enforce, HttpRequest(), [_of_requests()])), _charged, (1, 2)),
+    "settle": Row(_limited(lambda first: (settle, _awaiting(first), HttpResponse())), _charged, (1, 0)),
+    "forgive": Row(_limited(lambda first: (forgive, Attempt([], [first]))), _charged, (1, 0)),
     "LeaderboardManager.count": Row(_players(lambda: (Player.leaderboard.count,)), reads=True),
     "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),
     "LeaderboardManager.rebuild": Row(_players(_rebuilt), _standing, ([1, 2, 3], [1, 2, 9])),
@@ -208,9 +225,9 @@ ROWS: dict[str, Row] = {
 
 def was_answered(result: Any) -> bool:
     """Return whether it is Redis who has decided, and not a policy for outages."""
-    decisions = result if isinstance(result, list) else [result]
+    decisions = getattr(result, "decisions", result if isinstance(result, list) else [result])
     away = any(isinstance(decision, Decision) and decision.unavailable for decision in decisions)
-    return getattr(result, "status_code", 200) < 500 and not away
+    return getattr(result, "status_code", 200) < 500 and not away and result is not False
 
 
 def operations() -> Iterator[str]:
