@@ -1,13 +1,16 @@
 """Logins: each attempt is charged before its password is looked at, so however many come at once, no more pass."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
-from django.contrib.auth.backends import BaseBackend, ModelBackend
+from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
@@ -30,6 +33,10 @@ logger = logging.getLogger("django_redis_patterns.ratelimit")
 IP, USERNAME, BOTH, EVERYBODY = "login-ip", "login-username", "login-ip-username", "login-everybody"
 #: Failed attempts, unless ``RATELIMIT["RULES"]`` has rules of these names.
 DEFAULTS = {IP: "50/15m", USERNAME: "50/h", BOTH: "5/15m", EVERYBODY: "5000/h"}
+
+
+#: The attempt is charged already: an async face that calls the sync one, as that of BaseBackend does, charges once.
+_checking: ContextVar[bool] = ContextVar("redis_patterns_checking_password", default=False)
 
 
 @dataclass
@@ -55,27 +62,30 @@ class LoginRateLimit:
     in otherwise (``force_login``, ``login()`` after a sign-up) is not limited.
     """
 
-    @sensitive_variables("username", "password", "credentials")
+    @sensitive_variables()
     def authenticate(self, request: Any, username: Any = None, password: Any = None, **credentials: Any) -> Any:
         """Return the user, or None. Raises PermissionDenied when there were too many attempts."""
+        check = partial(super().authenticate, request, username=username, password=password, **credentials)  # type: ignore[misc]
+        if _checking.get():
+            return check()
         attempt = self._attempt(request, username, password, credentials)
         attempt.decisions = evaluate(attempt.charges)
         _refuse(request, attempt)
-        user = super().authenticate(request, username=username, password=password, **credentials)  # type: ignore[misc]
+        with _checking_password():
+            user = check()
         if user is not None:
             forgive(attempt)
         return user
 
-    @sensitive_variables("username", "password", "credentials")
+    @sensitive_variables()
     async def aauthenticate(self, request: Any, username: Any = None, password: Any = None, **credentials: Any) -> Any:
         """Return the user, or None. Raises PermissionDenied when there were too many attempts."""
+        inherited = getattr(super(), "aauthenticate", None) or sync_to_async(super().authenticate)  # type: ignore[misc]
         attempt = self._attempt(request, username, password, credentials)
         attempt.decisions = await aevaluate(attempt.charges)
         _refuse(request, attempt)
-        check: Any = getattr(super(), "aauthenticate", None)
-        if check is None or check.__func__ is BaseBackend.aauthenticate:  # which would call our own authenticate
-            check = sync_to_async(super().authenticate)  # type: ignore[misc]
-        user = await check(request, username=username, password=password, **credentials)
+        with _checking_password():
+            user = await inherited(request, username=username, password=password, **credentials)
         if user is not None:
             await aforgive(attempt)
         return user
@@ -113,6 +123,15 @@ async def _forgive(io: IO, attempt: Attempt) -> bool:
 
 
 forgive, aforgive = both(_forgive)
+
+
+@contextmanager
+def _checking_password() -> Iterator[None]:
+    token = _checking.set(True)
+    try:
+        yield
+    finally:
+        _checking.reset(token)
 
 
 def _refuse(request: Any, attempt: Attempt) -> None:
