@@ -18,7 +18,8 @@ from .verdict import verdict_of
 V = TypeVar("V", bound=Callable[..., Any])
 #: Where a view keeps its rules: the middleware finds them there, through other decorators too.
 RULES = "_rate_limits"
-PATTERN_OF_METHOD_DECORATOR = "django.utils.decorators"  # it tries its decorator out on a function of its own
+AS_THE_RULE_SAYS = {"key": "user_or_ip", "methods": None, "cost": 1, "rates_for": None, "count_if": None}
+METHOD_DECORATOR = "django.utils.decorators"  # it tries its decorator out on a function of its own
 
 
 class RuleOptions(TypedDict, total=False):
@@ -56,21 +57,26 @@ def ratelimit(
 
     def decorate(view: V) -> V:
         if rule is not None:
-            return _limited(view, declared(rule))
+            return _limited(view, rule)
         named = Rule(name=name or f"{view.__module__}.{view.__qualname__}", rates=parsed(rates), **options)
         return _limited(view, build(named, given))
 
-    if rule is not None and (rates or name or options):
+    if rule is not None and (rates or name or options or given != AS_THE_RULE_SAYS):
         raise ValueError(f"The settings say all of the rule {rule!r}: give nothing beside its name.")
     return decorate
 
 
-def rules_on(view: Any) -> tuple[RequestRule, ...]:
+def rules_on(view: Any) -> list[RequestRule]:
     """Return the rules that *view* was decorated with."""
-    return getattr(view, RULES, ())
+    return [resolved(rule) for rule in getattr(view, RULES, ())]
 
 
-def _limited(view: V, rule: RequestRule) -> V:
+def resolved(rule: RequestRule | str) -> RequestRule:
+    """Return *rule*, or the one of this name in the settings as they are now."""
+    return declared(rule) if isinstance(rule, str) else rule
+
+
+def _limited(view: V, rule: RequestRule | str) -> V:
     if isinstance(view, type):
         cls: Any = view
         cls.dispatch = _wrapped(cls.dispatch, rule, is_async=getattr(cls, "view_is_async", False))
@@ -78,15 +84,15 @@ def _limited(view: V, rule: RequestRule) -> V:
     return cast(V, _wrapped(view, rule, is_async=iscoroutinefunction(view) or _is_dispatch_of_async(view)))
 
 
-def _wrapped(view: Callable[..., Any], rule: RequestRule, *, is_async: bool) -> Callable[..., Any]:
+def _wrapped(view: Callable[..., Any], rule: RequestRule | str, *, is_async: bool) -> Callable[..., Any]:
     """Return *view* with *rule* and those that it has already, all decided together."""
-    rules = (rule, *rules_on(view))
+    rules = (rule, *getattr(view, RULES, ()))
 
     @wraps(view)
     def limited(*args: Any, **kwargs: Any) -> Any:
         request = _request(args)
         with verdict_of(request).answering() as is_outermost:
-            verdict = enforce(request, rules)
+            verdict = enforce(request, map(resolved, rules))
             response = view(*args, **kwargs) if verdict else refusal(request, verdict.decisions)
             if is_outermost:
                 settle(request, response)
@@ -97,7 +103,7 @@ def _wrapped(view: Callable[..., Any], rule: RequestRule, *, is_async: bool) -> 
     async def alimited(*args: Any, **kwargs: Any) -> Any:
         request = _request(args)
         with verdict_of(request).answering() as is_outermost:
-            verdict = await aenforce(request, rules, auser_of)
+            verdict = await aenforce(request, map(resolved, rules), auser_of)
             response = await view(*args, **kwargs) if verdict else refusal(request, verdict.decisions)
             if is_outermost:
                 await asettle(request, response)
@@ -105,7 +111,7 @@ def _wrapped(view: Callable[..., Any], rule: RequestRule, *, is_async: bool) -> 
         return response
 
     wrapper = alimited if is_async else limited
-    if view.__module__ != PATTERN_OF_METHOD_DECORATOR:
+    if view.__module__ != METHOD_DECORATOR:
         setattr(wrapper, RULES, rules)
     return wrapper
 

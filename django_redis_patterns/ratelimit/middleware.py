@@ -1,6 +1,6 @@
 """The middleware: all rules of a request, decided once, when its view is known and before it runs."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -74,8 +74,14 @@ def rules_of(request: HttpRequest, view: View) -> Iterator[RequestRule]:
     cls = getattr(view, "view_class", None) or getattr(view, "cls", None)
     if cls is not None:
         yield from rules_on(_method(request, view, cls))
-        throttles = (getattr(throttle, "request_rule", None) for throttle in getattr(cls, "throttle_classes", ()))
-        yield from (rule for rule in throttles if rule and not rule.asks_for_user)
+        yield from _of_throttles(getattr(cls, "throttle_classes", ()))
+
+
+def _of_throttles(throttles: Iterable[Any]) -> Iterator[RequestRule]:
+    """Yield the rules of DRF throttles of ours, but for those that must wait until DRF knows the user."""
+    for throttle in throttles:
+        if hasattr(throttle, "request_rule") and not (rule := throttle.request_rule()).asks_for_user:
+            yield rule
 
 
 def _method(request: HttpRequest, view: View, cls: type) -> Any:

@@ -19,7 +19,7 @@ from .decision import Decision, Quota
 PROBLEM, JSON, HTML, TEXT = "application/problem+json", "application/json", "text/html", "text/plain"
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
-EXPOSED = ("RateLimit", "RateLimit-Policy", "Retry-After")
+EXPOSE = "Access-Control-Expose-Headers"
 TEMPLATES = Path(__file__).parent.parent / "templates"
 UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -43,15 +43,21 @@ def refusal(request: HttpRequest, decisions: Iterable[Decision]) -> HttpResponse
 
 
 def annotate(request: HttpRequest, response: HttpResponseBase, decisions: Iterable[Decision]) -> None:
-    """Tell the client its limits and what is left of them; a page of another origin may read it too."""
+    """Tell the client its limits and what is left of them."""
+    for name, value in headers(request, decisions).items():
+        given = response.headers.get(name) if name == EXPOSE else None
+        response.headers[name] = f"{given}, {value}" if given else value
+
+
+def headers(request: HttpRequest, decisions: Iterable[Decision]) -> dict[str, str]:
+    """Return the headers that tell limits, and what is left of them, to a page of another origin too."""
     quotas = [(name, quota) for decision in decisions for name, quota in _named(decision)]
     if not quotas:
-        return
-    response.headers["RateLimit-Policy"] = ", ".join(_policy(name, quota) for name, quota in quotas)
-    response.headers["RateLimit"] = ", ".join(_left(name, quota) for name, quota in quotas)
-    if "Origin" in request.headers:
-        given = response.headers.get("Access-Control-Expose-Headers")
-        response.headers["Access-Control-Expose-Headers"] = ", ".join(filter(None, (given, *EXPOSED)))
+        return {}
+    return {
+        "RateLimit-Policy": ", ".join(_policy(name, quota) for name, quota in quotas),
+        "RateLimit": ", ".join(_left(name, quota) for name, quota in quotas),
+    } | ({EXPOSE: "RateLimit, RateLimit-Policy, Retry-After"} if "Origin" in request.headers else {})
 
 
 def preferred(request: HttpRequest) -> str:

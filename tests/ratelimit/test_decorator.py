@@ -13,7 +13,7 @@ from django_redis_patterns.core import trace
 from django_redis_patterns.exceptions import InvalidConfiguration
 from django_redis_patterns.ratelimit import Limiter, ratelimit
 
-from .site import AUTH, HIT, SESSIONS, STACK, Visitor, routes, verbs
+from .site import AUTH, HIT, SESSIONS, STACK, Visitor, plain, routes, verbs
 
 ALONE = [SESSIONS, AUTH]
 
@@ -217,18 +217,22 @@ def test_two_views_with_the_same_rate_are_two_limits(visit: Visitor, middleware:
 
 
 def test_a_rule_of_the_settings_by_name(visit: Visitor, middleware: list[str]) -> None:
-    with routes(middleware=middleware, rules={"api": {"rate": "1/d", "key": "ip"}}):
+    @ratelimit(rule="api")
+    def one(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("answer")
 
-        @ratelimit(rule="api")
-        def one(request: HttpRequest) -> HttpResponse:
-            return HttpResponse("answer")
-
-        @ratelimit(rule="api")
-        def other(request: HttpRequest) -> HttpResponse:
-            return HttpResponse("answer")
+    @ratelimit(rule="api")
+    def other(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("answer")
 
     with routes(one, other, middleware=middleware, rules={"api": {"rate": "1/d", "key": "ip"}}):
         assert [visit("/0/").status_code, visit("/1/").status_code] == [200, 429]
+
+
+def test_a_name_that_the_settings_do_not_have(visit: Visitor, middleware: list[str]) -> None:
+    site = routes(ratelimit(rule="apo")(plain), middleware=middleware, rules={"api": {"rate": "1/d"}})
+    with site, pytest.raises(InvalidConfiguration, match="Did you mean 'api'"):
+        visit()
 
 
 def test_a_cost_may_depend_on_the_request(visit: Visitor, middleware: list[str]) -> None:
@@ -291,7 +295,7 @@ def test_the_exception_of_a_view_stays_charged(visit: Visitor, middleware: list[
         (lambda: ratelimit("1/m", key="ip", methods=""), "methods is"),
         (lambda: ratelimit("1/m", key="ip", cost="no.such.thing"), "cost names 'no.such.thing'"),
         (lambda: ratelimit("1/m", rule="api"), "give nothing beside its name"),
-        (lambda: ratelimit(rule="nowhere"), "has no rule 'nowhere'"),
+        (lambda: ratelimit(rule="api", key="ip"), "give nothing beside its name"),
     ],
 )
 def test_a_mistake_is_named(given: Any, message: str) -> None:
