@@ -2,8 +2,8 @@
 -- ARGV: act, meters...
 -- RETURNS: per state used before, stamp, until it is free, until the cost fits (us; 0: it does), 1 if it was charged
 -- act: hit, or peek, which writes nothing. meters: per state group, kind, limit, cost, and two numbers of its kind.
--- A group is charged whole or not at all; when group 0 is refused nobody is charged. No state looks back in time: when
--- the clock does, its newest stamp counts as now. A state's TTL ends when what it holds counts no more.
+-- A group is charged whole or not at all; when group 0 is refused nobody is charged. When the clock is put back, a
+-- state's newest stamp counts as now. A state's TTL ends when what it holds counts no more.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local stored = redis.call('MGET', unpack(KEYS)) -- nothing for a log, which is a list
@@ -24,7 +24,7 @@ local function sliced(m, state)
   local function ends(i)
     return (number - i + 2 + m.b) * m.a - now
   end
-  m.used, m.stamp, m.free = used, number * m.a, last and ends(last) or 0
+  m.used, m.stamp, m.free = used, math.max(now, number * m.a), last and ends(last) or 0
   function m.fits()
     local i, over = #counts + 1, used + m.cost - m.limit
     while over > 0 and i > 2 do
@@ -44,14 +44,17 @@ end
 local function bucket(m, state)
   m.stamp = math.max(now, state[2] or 0)
   local level = math.max((state[1] or 0) - (m.stamp - (state[2] or 0)) * m.b, 0)
-  m.used, m.free = math.ceil(level / m.a), math.ceil(level / m.b)
+  local function drains(amount)
+    return amount > 0 and math.ceil(amount / m.b) + m.stamp - now or 0
+  end
+  m.used, m.free = math.ceil(level / m.a), drains(level)
   function m.fits()
-    return math.ceil((level - (m.limit - m.cost) * m.a) / m.b)
+    return drains(level - (m.limit - m.cost) * m.a)
   end
   function m.charge()
     level = level + m.cost * m.a
-    m.free = math.ceil(level / m.b)
-    save(m.key, { level, m.stamp }, m.free)
+    m.free = drains(level)
+    save(m.key, { level, m.stamp }, level / m.b)
   end
 end
 
