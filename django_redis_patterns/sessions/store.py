@@ -180,7 +180,7 @@ class SessionStore(SessionBase):
         while renamed < 0:
             session_key = self.session_key[:TAG] + get_random_string(ID_LENGTH - TAG, VALID_KEY_CHARS)
             with self._noting_failure():
-                renamed = await self._rename(io, old, _handle(session_key))
+                renamed = await self._rename(io, old, Handle.made_of(session_key))
         if not renamed:
             raise SessionInterrupted("The session was ended before it could get a new key; log in again.")
         self._session_key = session_key
@@ -288,12 +288,6 @@ class SessionStore(SessionBase):
             self.failure = error
             raise
         self.failure = None
-
-
-def _handle(session_key: str) -> Handle:
-    handle = Handle.of(session_key)
-    assert handle is not None, "ids made here are well formed"
-    return handle
 
 
 async def _hash(io: IO, key: str) -> dict[bytes, bytes]:
