@@ -9,7 +9,7 @@ from django_redis_patterns.ratelimit.denials import denials
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
     """Each test meets a process that has seen no denial and no outage."""
-    denials.clear()
+    denials.begin()
     outage._away.clear()
     yield
-    denials.clear()
+    denials.begin()

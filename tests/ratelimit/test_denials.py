@@ -1,10 +1,13 @@
 """A client that is denied already costs no trip, until it is free, or somebody frees it."""
 
+import os
 import threading
 import time
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.ratelimit import Limiter, denials
@@ -78,6 +81,28 @@ def test_a_reset_elsewhere_is_noticed_within_a_moment(face: Face, bare_redis: An
     assert not face(limiter.hit, "ann")
     time.sleep(0.2)
     assert face(limiter.hit, "ann")
+
+
+def test_other_settings_are_another_redis(slowly: None) -> None:
+    """What is remembered of the one is not said of the other."""
+    limiter = Limiter("api", "1/d")
+    for _ in range(2):
+        limiter.hit("ann")
+    with override_settings(REDIS_PATTERNS=settings.REDIS_PATTERNS | {"PREFIX": "other"}):
+        assert limiter.hit("ann")
+
+
+def test_a_forked_child_knows_nothing(slowly: None) -> None:
+    """Nor does it wait for a lock that a thread of its parent held."""
+    limiter = Limiter("api", "1/d")
+    for _ in range(2):
+        limiter.hit("ann")
+    with denials.denials._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(len(denials.denials._denied))
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(denials.denials._denied) == 1
 
 
 def test_peek_asks_redis(face: Face, slowly: None) -> None:
