@@ -24,15 +24,12 @@ from .evaluate import Charge, _give_back, aevaluate, evaluate
 from .identity import Identity
 from .keys import folded
 from .limiter import Limiter
-from .rate import Rate
-from .rules import Rule, rules
+from .rules import rule
 from .verdict import verdict_of
 
 logger = logging.getLogger("django_redis_patterns.ratelimit")
 
 IP, USERNAME, BOTH, EVERYBODY = "login-ip", "login-username", "login-ip-username", "login-everybody"
-#: Failed attempts, unless ``RATELIMIT["RULES"]`` has rules of these names.
-DEFAULTS = {IP: "50/15m", USERNAME: "50/h", BOTH: "5/15m", EVERYBODY: "5000/h"}
 
 
 #: The attempt is charged already: an async face that calls the sync one, as that of BaseBackend does, charges once.
@@ -96,7 +93,7 @@ class LoginRateLimit:
         identities: dict[str, Identity] = {EVERYBODY: "everybody", USERNAME: ("username", name)}
         if network is not None:
             identities |= {IP: ("ip", network), BOTH: ("ip", network, "username", name)}
-        return [Charge(_rule(rule), identity) for rule, identity in identities.items()]
+        return [Charge(rule(which), identity) for which, identity in identities.items()]
 
     def _attempt(self, request: Any, username: Any, password: Any, credentials: dict[str, Any]) -> Attempt:
         name = username if username is not None else credentials.get(get_user_model().USERNAME_FIELD)
@@ -139,7 +136,3 @@ def _refuse(request: Any, attempt: Attempt) -> None:
         if request is not None:
             verdict_of(request).refusals += attempt.decisions
         raise PermissionDenied("Too many attempts to log in.")
-
-
-def _rule(name: str) -> Rule:
-    return rules().get(name) or Rule(name=name, rates=(Rate.parse(DEFAULTS[name]),))

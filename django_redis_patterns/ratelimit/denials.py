@@ -1,5 +1,6 @@
 """Who was denied a moment ago: asking Redis again would change nothing."""
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -20,6 +21,10 @@ class Denials:
     """
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Know nothing. In a forked child the lock may be held by a thread that is not there."""
         self._lock = threading.Lock()
         self._denied: OrderedDict[Any, tuple[float, int, Decision]] = OrderedDict()
 
@@ -50,10 +55,6 @@ class Denials:
         with self._lock:
             self._denied.pop(who, None)
 
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._denied.clear()
-
 
 denials = Denials()
+os.register_at_fork(after_in_child=denials.begin)

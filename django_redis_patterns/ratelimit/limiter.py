@@ -48,6 +48,10 @@ class Limiter:
             connection=connection,
         )
 
+    def __repr__(self) -> str:
+        rates = " ".join(map(str, self.declared.rates))
+        return f"<Limiter {self.declared.name!r} {rates} {self.declared.algorithm}>"
+
     @classmethod
     def of(cls, rule: Rule) -> "Limiter":
         """Return the limiter of *rule*."""

@@ -76,7 +76,7 @@ class Reading:
     def quota(self) -> Quota:
         """Return it as the caller sees it. A cost that never fits is told to come back in a whole period."""
         meter = self.meter
-        wait = max(self.fits / US, float(meter.rate.period) if meter.cost > meter.limit else 0.0)
+        wait = self.fits / US if meter.cost <= meter.limit else float(meter.rate.period)
         left = meter.limit - self.used - (meter.cost if self.is_charged else 0)
         return Quota(meter.rate, meter.limit, max(left, 0), max(self.free / US, wait), wait)
 

@@ -1,7 +1,6 @@
 """What a rule says while Redis is away."""
 
 import logging
-import threading
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.exceptions import RedisUnavailable
@@ -13,17 +12,14 @@ from .rules import Rule
 RETRY = 1.0
 
 logger = logging.getLogger("django_redis_patterns.ratelimit")
-_lock = threading.Lock()
-_away: set[str] = set()
+_away: dict[str, object] = {}
 
 
 def answer(rule: Rule, error: RedisUnavailable) -> Decision:
     """Return what *rule* says instead of Redis. The first time is logged."""
     trace.count("ratelimit.unavailable")
-    with _lock:
-        begins = rule.name not in _away
-        _away.add(rule.name)
-    if begins:
+    mark = object()
+    if _away.setdefault(rule.name, mark) is mark:
         policy = "open: everything passes" if rule.is_open else "closed: nothing passes"
         logger.warning("Rate limit %r cannot count and is %s. %s", rule.name, policy, error)
     retry_after = 0.0 if rule.is_open else RETRY
@@ -32,10 +28,5 @@ def answer(rule: Rule, error: RedisUnavailable) -> Decision:
 
 def over(rule: Rule) -> None:
     """Redis has answered. The first time after an outage is logged."""
-    if rule.name not in _away:
-        return
-    with _lock:
-        ends = rule.name in _away
-        _away.discard(rule.name)
-    if ends:
+    if _away.pop(rule.name, None) is not None:
         logger.warning("Rate limit %r counts again.", rule.name)

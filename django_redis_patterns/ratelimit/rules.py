@@ -84,8 +84,8 @@ def drain(rate: Rate) -> tuple[int, int]:
 
 
 def rule(name: str) -> Rule:
-    """Return the rule *name* of the settings. Raises `InvalidConfiguration` naming what is wrong."""
-    found = rules()
+    """Return the rule *name*, of the settings or of logins. Raises `InvalidConfiguration` naming what is wrong."""
+    found = {**OF_LOGINS, **rules()}
     known(name, found, "REDIS_PATTERNS RATELIMIT.RULES has no rule", "rules")
     return found[name]
 
@@ -131,3 +131,15 @@ def _listed(rates: Any) -> list[Any]:
 def _is_one_of(option: str, value: Any, values: Iterable[str]) -> None:
     if value not in values:
         raise ValueError(f"{option} is one of {', '.join(map(repr, values))}, not {value!r}.")
+
+
+#: What logins are limited to where the settings have no rules of these names (``backends.py`` says what they count).
+OF_LOGINS: Mapping[str, Rule] = {
+    name: Rule(name=name, rates=(Rate.parse(rate),))
+    for name, rate in {
+        "login-ip": "50/15m",
+        "login-username": "50/h",
+        "login-ip-username": "5/15m",
+        "login-everybody": "5000/h",
+    }.items()
+}

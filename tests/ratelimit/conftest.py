@@ -12,10 +12,10 @@ from .site import Visitor
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
     """Each test meets a process that has seen no denial and no outage."""
-    denials.clear()
+    denials.begin()
     outage._away.clear()
     yield
-    denials.clear()
+    denials.begin()
 
 
 @pytest.fixture

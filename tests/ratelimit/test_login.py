@@ -18,7 +18,7 @@ from django.urls import path
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.ratelimit import Limiter
-from django_redis_patterns.ratelimit.backends import DEFAULTS, LoginRateLimit
+from django_redis_patterns.ratelimit.backends import LoginRateLimit
 
 from .site import AUTH, HIT, OURS, SESSIONS, Visitor, routes, verbs
 
@@ -93,7 +93,7 @@ def enter(request: pytest.FixtureRequest) -> Any:
 
 
 def left(rule: str, identity: Any) -> int:
-    return Limiter(rule, DEFAULTS[rule]).peek(identity).remaining
+    return Limiter.rule(rule).peek(identity).remaining
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
