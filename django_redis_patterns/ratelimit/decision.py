@@ -1,13 +1,12 @@
 """What a limiter says."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from .rate import Rate
 
 
-@dataclass(frozen=True)
-class Quota:
+class Quota(NamedTuple):
     """One rate of a rule as it stands for one identity. Times are in seconds.
 
     ``limit`` is the burst of a bucket, else that of the rate. ``remaining`` is what is left of it after this decision.
@@ -23,7 +22,7 @@ class Quota:
     def later(self, seconds: float) -> "Quota":
         """Return it as it is *seconds* afterwards, when nothing has happened."""
         free, retry = self.reset_after - seconds, self.retry_after - seconds
-        return replace(self, reset_after=max(free, 0.0), retry_after=max(retry, 0.0))
+        return self._replace(reset_after=max(free, 0.0), retry_after=max(retry, 0.0))
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Charged:
     who: Any
     connection: str
     keys: list[str]
-    args: list[Any]
+    args: list[str]
 
 
 class Receipt:
@@ -89,5 +88,5 @@ class Decision:
 
     def unmade(self, cost: int) -> "Decision":
         """Return this decision as it is when its *cost* was given back, because another one was denied."""
-        quotas = tuple(replace(quota, remaining=quota.remaining + cost) for quota in self.quotas)
+        quotas = tuple(quota._replace(remaining=quota.remaining + cost) for quota in self.quotas)
         return replace(self, remaining=self.remaining + cost, quotas=quotas)

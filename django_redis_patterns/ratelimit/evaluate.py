@@ -1,9 +1,10 @@
 """Decides all charges of a request together: one script for each identity, all of them in one trip."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
@@ -48,7 +49,7 @@ async def _evaluate(io: IO, charges: Sequence[Charge]) -> list[Decision]:
     if known := [denial for slip in slips if (denial := slip.remembered()) is not None]:
         return known
     asked = time.monotonic()
-    await io.gather(*(_hit(io.on(alias), together) for alias, together in _by_identity(slips)))
+    await _each(io, _by_identity(slips), _hit)
     for slip in slips:
         slip.remember(asked)
     if not all(slip.decision for slip in slips):
@@ -64,7 +65,7 @@ def remembered(charges: Sequence[Charge]) -> bool:
 async def _look(io: IO, charges: Sequence[Charge]) -> list[Decision]:
     """Return what `evaluate` would decide, and charge nothing. Raises `RedisUnavailable` and `RedisDenied`."""
     slips = [Slip(charge) for charge in charges]
-    await io.gather(*(_ask(io.on(alias), PEEK, "peek", together) for alias, together in _by_identity(slips)))
+    await _each(io, _by_identity(slips), _peek)
     return [slip.decision for slip in slips]
 
 
@@ -118,6 +119,18 @@ def _by_identity(slips: Sequence[Slip]) -> list[tuple[str, list[Slip]]]:
     return [(alias, together) for (alias, _), together in found.items()]
 
 
+async def _each(
+    io: IO, groups: Sequence[tuple[str, list[Slip]]], act: Callable[..., Coroutine[Any, Any, None]]
+) -> None:
+    """Let *act* decide each group, all of them in one trip; one alone needs no gathering."""
+    bodies = [act(io.on(alias), slips) for alias, slips in groups]
+    await (bodies[0] if len(bodies) == 1 else io.gather(*bodies))
+
+
+async def _peek(io: IO, slips: Sequence[Slip]) -> None:
+    await _ask(io, PEEK, "peek", slips)
+
+
 async def _hit(io: IO, slips: Sequence[Slip]) -> None:
     try:
         await _ask(io, HIT, "hit", slips)
@@ -133,7 +146,7 @@ async def _ask(io: IO, script: Script, act: str, slips: Sequence[Slip]) -> None:
     tab: dict[str, Meter] = {}
     for number, slip in enumerate(slips, ENFORCED + 1):
         slip.join(tab, number if slip.rule.shadow else ENFORCED)
-    args = [act, *(arg for meter in tab.values() for arg in meter.args)]
+    args = [act, *(meter.text() for meter in tab.values())]
     told = dict(zip(tab, readings(tab.values(), await io.run(script, list(tab), args)), strict=True))
     for slip in slips:
         slip.decision = decision(slip.rule, slip.who, slip.cost, [told[meter.key] for meter in slip.meters])

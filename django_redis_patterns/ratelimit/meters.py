@@ -15,7 +15,6 @@ from .rules import US, Rule, drain
 SLICES = 60
 #: Rules that decide together; each rule in shadow mode is a group of its own.
 ENFORCED = 0
-_PER_METER = 5
 
 
 @dataclass
@@ -31,18 +30,17 @@ class Meter:
     b: int
     cost: int = 0
 
-    @property
-    def args(self) -> list[Any]:
+    def text(self) -> str:
         """Return what ``decide.lua`` wants to know. What is more than all is cut, for the sake of exact numbers."""
-        return [self.group, self.kind, self.limit, min(self.cost, self.limit + 1), self.a, self.b]
+        return f"{self.group} {self.kind} {self.limit} {min(self.cost, self.limit + 1)} {self.a} {self.b}"
 
 
 def meters(rule: Rule, tag: str, group: int) -> Iterator[Meter]:
     """Yield the meters of *rule*, one for each of its rates."""
     for rate in rule.rates:
         limit = rule.burst or rate.limit
-        burst = f"-{rule.burst}" if rule.burst else ""
-        name = key("ratelimit", tag, rule.name, f"{rule.algorithm}-{rate.limit}-{rate.period}{burst}")
+        burst = f"burst{rule.burst}" if rule.burst else ""
+        name = key("ratelimit", tag, rule.name, f"{rule.algorithm}{rate.limit}in{rate.period}{burst}")
         yield Meter(rate, name, group, *_kind(rule, rate, limit))
 
 
@@ -81,10 +79,9 @@ class Reading:
         return Quota(meter.rate, meter.limit, max(left, 0), max(self.free / US, wait), wait)
 
 
-def readings(meters: Iterable[Meter], reply: Sequence[int]) -> list[Reading]:
+def readings(meters: Iterable[Meter], reply: Sequence[bytes]) -> list[Reading]:
     """Return the script's *reply*, by meter."""
-    rows = zip(*[iter(reply)] * _PER_METER, strict=True)
-    return [Reading(meter, *row) for meter, row in zip(meters, rows, strict=True)]
+    return [Reading(meter, *map(int, text.split())) for meter, text in zip(meters, reply, strict=True)]
 
 
 def decision(rule: Rule, who: Any, cost: int, told: Sequence[Reading]) -> Decision:
@@ -108,5 +105,5 @@ def decision(rule: Rule, who: Any, cost: int, told: Sequence[Reading]) -> Decisi
 def _receipt(rule: Rule, who: Any, cost: int, charged: Sequence[Reading]) -> Receipt:
     if not charged:
         return Receipt()
-    args = [arg for r in charged for arg in (r.meter.kind, cost, r.stamp, r.meter.a, r.meter.b)]
+    args = [f"{reading.meter.kind} {cost} {reading.stamp} {reading.meter.a} {reading.meter.b}" for reading in charged]
     return Receipt(Charged(who, rule.alias, [reading.meter.key for reading in charged], args))

@@ -36,13 +36,13 @@ class Clocked:
 
     def act(self, now: int, asked: list[Meter], act: str = "hit") -> None:
         """Ask for several meters at once."""
-        args = [act, *(arg for meter in asked for arg in meter.args)]
+        args = [act, *(meter.text() for meter in asked)]
         self._pipeline.eval(self._decide, len(asked), *(meter.key for meter in asked), *args, now)
         self._read.append(lambda reply: readings(asked, reply))
 
     def refund(self, now: int, meter: Meter, cost: int, stamp: int) -> None:
         """Give back what was charged at *stamp*."""
-        self._pipeline.eval(self._refund, 1, meter.key, meter.kind, cost, stamp, meter.a, meter.b, now)
+        self._pipeline.eval(self._refund, 1, meter.key, f"{meter.kind} {cost} {stamp} {meter.a} {meter.b}", now)
         self._read.append(lambda reply: None)
 
     def told(self) -> list[list[Reading]]:

@@ -17,6 +17,8 @@ from typing import Any
 import django
 from django.conf import settings
 
+from tests.ratelimit.judge import stamp
+
 THREADS, TASKS = 2, 25
 Admitted = dict[str, list[tuple[int, int]]]
 
@@ -32,7 +34,7 @@ def admissions(limiter: Any, decision: Any, cost: int, given_back: bool) -> tupl
     """Return the algorithm, and when it was admitted unless that was given back."""
     if not decision or given_back:
         return limiter.declared.algorithm, []
-    return limiter.declared.algorithm, [(decision.receipt._charged[0].args[2], cost)]
+    return limiter.declared.algorithm, [(stamp(decision), cost)]
 
 
 def drawn() -> tuple[int, bool]:

@@ -1,7 +1,7 @@
 """Says how much was admitted at worst. It knows times and costs, and nothing of how a limiter works."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Admission(NamedTuple):
@@ -9,6 +9,11 @@ class Admission(NamedTuple):
 
     at: int
     cost: int
+
+
+def stamp(decision: Any) -> int:
+    """Return when Redis admitted it."""
+    return int(decision.receipt._charged[0].args[0].split()[2])
 
 
 def busiest(admissions: Sequence[Admission], window: int) -> int:

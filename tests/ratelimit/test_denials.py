@@ -92,6 +92,7 @@ def test_other_settings_are_another_redis(slowly: None) -> None:
         assert limiter.hit("ann")
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_knows_nothing(slowly: None) -> None:
     """Nor does it wait for a lock that a thread of its parent held."""
     limiter = Limiter("api", "1/d")

@@ -91,6 +91,8 @@ def test_a_log_takes_twelve_bytes_for_each_unit(bare_redis: redis.Redis) -> None
     """And a window none at all."""
     Limiter("api", "5000/d", algorithm="log").hit("ann", 5000)
     Limiter("api", "5000/d").hit("ann", 5000)
-    sizes = {key.rpartition(":")[2].partition("-")[0]: bare_redis.memory_usage(key) or 0 for key in keys(bare_redis)}
+    sizes = {
+        key.rpartition(":")[2].partition("5000in")[0]: bare_redis.memory_usage(key) or 0 for key in keys(bare_redis)
+    }
     assert sizes["log"] <= 5000 * PER_ENTRY
     assert sizes["sliding"] <= 250

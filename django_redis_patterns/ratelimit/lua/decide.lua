@@ -1,7 +1,7 @@
 -- KEYS: states...
 -- ARGV: act, meters...
--- RETURNS: per state used before, stamp, until it is free, until the cost fits (us; 0: it does), 1 if it was charged
--- act: hit, or peek, which writes nothing. meters: per state group, kind, limit, cost, and two numbers of its kind.
+-- RETURNS: per state a text: used before, stamp, us until it is free, us until the cost fits, 1 if it was charged
+-- act: hit, or peek, which writes nothing. meters: per state a text: group, kind, limit, cost, two numbers of its kind.
 -- A group is charged whole or not at all; when group 0 is refused nobody is charged. When the clock is put back, a
 -- state's newest stamp counts as now. A state's TTL ends when what it holds counts no more.
 local time = redis.call('TIME')
@@ -91,21 +91,20 @@ end
 
 local kinds = { sliced = sliced, bucket = bucket, log = log }
 local meters, refused, reply = {}, {}, {}
-for i = 2, #ARGV, 6 do
-  local n = #meters + 1
-  local m = { key = KEYS[n], group = ARGV[i], limit = tonumber(ARGV[i + 2]), cost = tonumber(ARGV[i + 3]) }
-  m.a, m.b = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])
-  kinds[ARGV[i + 1]](m, stored[n] and cmsgpack.unpack(stored[n]) or {})
+for i = 2, #ARGV do
+  local group, kind, limit, cost, a, b = string.match(ARGV[i], '(%d+) (%l+) (%d+) (%d+) (%d+) (%d+)')
+  local m = { key = KEYS[i - 1], group = group, limit = tonumber(limit), cost = tonumber(cost) }
+  m.a, m.b = tonumber(a), tonumber(b)
+  kinds[kind](m, stored[i - 1] and cmsgpack.unpack(stored[i - 1]) or {})
   m.is_over = m.used + m.cost > m.limit
-  meters[n], refused[m.group] = m, refused[m.group] or m.is_over
+  meters[i - 1], refused[group] = m, refused[group] or m.is_over
 end
-for _, m in ipairs(meters) do
+for i, m in ipairs(meters) do
   local is_charged = ARGV[1] == 'hit' and not refused['0'] and not refused[m.group]
   if is_charged then
     m.charge()
   end
-  for _, told in ipairs({ m.used, m.stamp, m.free, m.is_over and m.fits() or 0, is_charged and 1 or 0 }) do
-    reply[#reply + 1] = told
-  end
+  local fits = m.is_over and m.fits() or 0
+  reply[i] = string.format('%.0f %.0f %.0f %.0f %d', m.used, m.stamp, m.free, fits, is_charged and 1 or 0)
 end
 return reply

@@ -1,7 +1,7 @@
 -- KEYS: states...
 -- ARGV: charges...
 -- RETURNS: null
--- charges: per state kind, cost, stamp of the charge, and two numbers of its kind. What counts no more is not given back:
+-- charges: per state a text: kind, cost, stamp of the charge, two numbers of its kind. What counts no more is not given back:
 -- a bucket has drained some of it, and without this charge the rest could have drained no more than it did.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -22,16 +22,14 @@ local function bucket(state, cost, stamp, a, b)
 end
 
 local kinds = { sliced = sliced, bucket = bucket }
-for i, key in ipairs(KEYS) do
-  local kind, cost, stamp, a, b = unpack(ARGV, 5 * i - 4, 5 * i)
+local stored = redis.call('MGET', unpack(KEYS)) -- nothing for a log, which is a list
+for i, text in ipairs(ARGV) do
+  local kind, cost, stamp, a, b = string.match(text, '(%l+) (%d+) (%d+) (%d+) (%d+)')
   if kind == 'log' then
-    redis.call('LREM', key, cost, stamp)
-  else
-    local stored = redis.call('GET', key)
-    if stored then
-      local state = kinds[kind](cmsgpack.unpack(stored), tonumber(cost), tonumber(stamp), tonumber(a), tonumber(b))
-      redis.call('SET', key, cmsgpack.pack(state), 'KEEPTTL')
-    end
+    redis.call('LREM', KEYS[i], cost, stamp)
+  elseif stored[i] then
+    local state = kinds[kind](cmsgpack.unpack(stored[i]), tonumber(cost), tonumber(stamp), tonumber(a), tonumber(b))
+    redis.call('SET', KEYS[i], cmsgpack.pack(state), 'KEEPTTL')
   end
 end
 return false
