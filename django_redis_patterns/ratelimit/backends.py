@@ -71,6 +71,7 @@ class LoginRateLimit:
         with _checking_password():
             user = check()
         if user is not None:
+            _welcome(request)
             forgive(attempt)
         return user
 
@@ -84,6 +85,7 @@ class LoginRateLimit:
         with _checking_password():
             user = await inherited(request, username=username, password=password, **credentials)
         if user is not None:
+            _welcome(request)
             await aforgive(attempt)
         return user
 
@@ -136,3 +138,9 @@ def _refuse(request: Any, attempt: Attempt) -> None:
         if request is not None:
             verdict_of(request).refusals += attempt.decisions
         raise PermissionDenied("Too many attempts to log in.")
+
+
+def _welcome(request: Any) -> None:
+    """Forget that the same request was refused as somebody else: its view has tried two names, and one is right."""
+    if request is not None:
+        verdict_of(request).refusals.clear()

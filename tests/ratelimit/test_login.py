@@ -19,6 +19,7 @@ from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.ratelimit import Limiter
 from django_redis_patterns.ratelimit.backends import LoginRateLimit
+from django_redis_patterns.ratelimit.keys import LONGEST_NAME, folded
 
 from .site import AUTH, HIT, OURS, SESSIONS, Visitor, routes, verbs
 
@@ -212,6 +213,15 @@ def test_a_refusal_asks_no_other_backend(enter: Any, settings: Any) -> None:
     assert len(Door.looked_at) == 10
 
 
+def test_who_is_right_at_the_second_name_is_not_told_of_the_first(visit: Visitor) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        names = [authenticate(request, username="ann"), authenticate(request, username="ann", password="guess")]
+        return HttpResponse("in" if any([*names, authenticate(request, username="bob", password="word")]) else "out")
+
+    with routes(view):
+        assert [visit().content for _ in range(7)] == [b"in"] * 7
+
+
 def test_a_login_goes_on_while_redis_is_away(enter: Any, settings: Any) -> None:
     settings.REDIS_PATTERNS = {"CONNECTIONS": {"default": "redis://127.0.0.1:1/0"}}
     assert enter("ann", "word") is not None
@@ -220,9 +230,8 @@ def test_a_login_goes_on_while_redis_is_away(enter: Any, settings: Any) -> None:
 
 
 def test_a_name_of_a_megabyte_is_a_name(enter: Any) -> None:
-    started = time.monotonic()
     enter("\u00e9" * 1_000_000)
-    assert time.monotonic() - started < 5
+    assert len(folded("\u00e9" * 1_000_000)) == LONGEST_NAME
     assert len(Door.looked_at) == 1
 
 

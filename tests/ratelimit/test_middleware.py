@@ -7,10 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
 from django_redis_patterns.core import trace
-from django_redis_patterns.ratelimit import RateLimitMiddleware, ratelimit
+from django_redis_patterns.ratelimit import Decision, RateLimitMiddleware, keys, ratelimit
+from django_redis_patterns.ratelimit.matching import Match
+from django_redis_patterns.signals import rate_limited
 from tests.sessions.conftest import login
 
-from .site import HIT, Visitor, aplain, plain, routes, verbs
+from .site import HIT, OURS, Visitor, aplain, plain, routes, verbs
 
 EVERYTHING = {"path": "/"}
 
@@ -88,6 +90,25 @@ def test_an_unread_session_comes_along(visit: Visitor, one_node: None, view: Any
     assert (log.trips, sorted(verbs(log))) == (1, [HIT, "HGETALL"])
 
 
+def test_a_session_that_cannot_come_along_is_nobody_s_error(visit: Visitor, settings: Any) -> None:
+    visit.cookies = {"sessionid": login(7).session_key}
+    settings.REDIS_PATTERNS = {"CONNECTIONS": {"default": "redis://127.0.0.1:1/0"}}
+    with routes(plain, who, rules={"api": {"rate": "5/d", "key": "ip", "match": EVERYTHING}}):
+        assert visit("/0/").status_code == 200
+        visit.options["raise_request_exception"] = False
+        assert visit("/1/").status_code == 503
+
+
+def test_another_engine_s_session_stays_where_it_is(visit: Visitor, settings: Any) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    visit.cookies = {"sessionid": "x"}
+    stack = ["django.contrib.sessions.middleware.SessionMiddleware", OURS]
+    rules = {"api": {"rate": "5/d", "key": "ip", "match": EVERYTHING}}
+    with routes(plain, middleware=stack, rules=rules), trace.record() as log:
+        assert visit().status_code == 200
+    assert verbs(log) == [HIT]
+
+
 def test_a_session_elsewhere_stays_where_it_is(visit: Visitor, settings: Any) -> None:
     connections = settings.REDIS_PATTERNS["CONNECTIONS"]
     settings.REDIS_PATTERNS = {"CONNECTIONS": {**connections, "limits": connections["default"]}}
@@ -161,6 +182,43 @@ def test_shadow_counts_and_denies_nobody(visit: Visitor) -> None:
         responses = [visit() for _ in range(3)]
     assert [response.status_code for response in responses] == [200] * 3
     assert responses[2].headers["RateLimit"].startswith('"old";r=0')
+
+
+def test_a_signal_tells_of_denials_and_of_shadows(visit: Visitor) -> None:
+    told = []
+
+    def receiver(sender: type, request: HttpRequest, decision: Decision, **_: Any) -> None:
+        told.append((sender, request.path, decision.rule, decision.allowed))
+        raise RuntimeError("a mistake of the receiver")
+
+    rules = {
+        "deny": {"rate": "2/d", "key": "ip", "match": EVERYTHING},
+        "look": {"rate": "1/d", "key": "ip", "shadow": True, "match": EVERYTHING},
+    }
+    rate_limited.connect(receiver)
+    try:
+        with routes(plain, rules=rules):
+            assert visit.statuses(3) == [200, 200, 429]
+    finally:
+        rate_limited.disconnect(receiver)
+    assert told == [(Decision, "/0/", "look", True), (Decision, "/0/", "deny", False), (Decision, "/0/", "look", True)]
+
+
+def test_that_nobody_s_address_is_known_is_said_once(visit: Visitor, caplog: pytest.LogCaptureFixture) -> None:
+    keys._say_that_ips_are_unknown.cache_clear()
+    before = trace.counters().get("ratelimit.unknown_ip", 0)
+    with routes(plain, rules={"api": {"rate": "1/d", "key": "ip", "match": EVERYTHING}}):
+        visit.statuses(3, ip="")
+    assert [record.message for record in caplog.records if "TRUSTED_PROXIES" in record.message] == [
+        "Nobody knows the addresses of clients, so limits by ip count nobody: see TRUSTED_PROXIES."
+    ]
+    assert trace.counters()["ratelimit.unknown_ip"] == before + 3
+
+
+@pytest.mark.parametrize("path", ["api/", "*"])
+def test_a_match_that_could_not_match_is_named(path: str) -> None:
+    with pytest.raises(ValueError, match='start with "/"'):
+        Match.parse({"path": path})
 
 
 @pytest.mark.parametrize(
