@@ -60,6 +60,14 @@ def test_a_key_is_gone_when_it_counts_no_more(algorithm: Any, act: str, bare_red
         assert all(0 < bare_redis.pttl(key) <= 3_660_000 for key in keys(bare_redis))
 
 
+def test_what_drains_within_a_millisecond_has_a_ttl_too(bare_redis: redis.Redis) -> None:
+    """Redis knows no shorter one, and takes 0 for an error."""
+    limiter = Limiter("api", "1000000/s", algorithm="bucket")
+    assert limiter.hit("ann")
+    limiter.refund(limiter.hit("ann", 5000))
+    assert all(bare_redis.pttl(key) in range(-2, 7) and bare_redis.pttl(key) != -1 for key in keys(bare_redis))
+
+
 @every_algorithm
 def test_a_flood_does_not_grow_a_key(algorithm: Any, bare_redis: redis.Redis, nothing_is_remembered: None) -> None:
     """Neither what is admitted nor what is denied takes more room than the limit says."""
