@@ -34,18 +34,18 @@ class Denials:
             known = self._denied.get(who)
             if known is None or cost < known[1]:
                 return None
-            asked, _, decision = known
-            elapsed = time.monotonic() - asked
+            told, _, decision = known
+            elapsed = time.monotonic() - told
             if elapsed >= min(decision.retry_after, LONGEST):
                 del self._denied[who]
                 return None
             self._denied.move_to_end(who)
         return decision.later(elapsed)
 
-    def remember(self, who: Any, cost: int, decision: Decision, asked: float) -> None:
-        """Remember that *who* was denied *cost*. It was *asked* at that time of the monotonic clock."""
+    def remember(self, who: Any, cost: int, decision: Decision) -> None:
+        """Remember that *who* was denied *cost* just now."""
         with self._lock:
-            self._denied[who] = (asked, cost, decision)
+            self._denied[who] = (time.monotonic(), cost, decision)
             self._denied.move_to_end(who)
             if len(self._denied) > MOST:
                 self._denied.popitem(last=False)

@@ -1,6 +1,5 @@
 """Decides all charges of a request together: one script for each identity, all of them in one trip."""
 
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,10 +47,9 @@ async def _evaluate(io: IO, charges: Sequence[Charge]) -> list[Decision]:
     slips = [Slip(charge) for charge in charges]
     if known := [denial for slip in slips if (denial := slip.remembered()) is not None]:
         return known
-    asked = time.monotonic()
     await _each(io, _by_identity(slips), _hit)
     for slip in slips:
-        slip.remember(asked)
+        slip.remember()
     if not all(slip.decision for slip in slips):
         await _take_nothing(io, slips)
     return [slip.decision for slip in slips]
@@ -105,10 +103,10 @@ class Slip:
         """Return the denial that this process remembers."""
         return denials.find(self.who, self.cost)
 
-    def remember(self, asked: float) -> None:
+    def remember(self) -> None:
         """Remember that it was denied."""
         if self.decision.exceeded and not self.decision.allowed:
-            denials.remember(self.who, max(meter.cost for meter in self.meters), self.decision, asked)
+            denials.remember(self.who, max(meter.cost for meter in self.meters), self.decision)
 
 
 def _by_identity(slips: Sequence[Slip]) -> list[tuple[str, list[Slip]]]:

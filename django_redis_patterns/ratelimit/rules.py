@@ -114,9 +114,11 @@ def _rule(name: Any, given: Any) -> Rule:
     values = {option: value for option, value in given.items() if option not in OF_REQUESTS}
     try:
         rates = parsed(_listed(values.pop("rate", ())) + _listed(values.pop("rates", ())))
-        return Rule(name=name, rates=rates, **values)
+        found = Rule(name=name, rates=rates, **values)
     except (TypeError, ValueError) as error:
         raise InvalidConfiguration(f"{where}: {error}") from error
+    known(found.alias, settings().connections, f"{where}.connection names no connection", "connections")
+    return found
 
 
 def parsed(rates: Iterable[str | Rate]) -> tuple[Rate, ...]:

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -132,14 +133,15 @@ def test_shadow_mode_is_always_asked(face: Face, slowly: None) -> None:
 def test_memory_is_bounded() -> None:
     """Whoever floods it: those who were asked for longest ago are forgotten first, and what is over is dropped."""
     remembered, denied = Denials(), Limiter("api", "1/d").peek("ann", 2)
+    over = replace(denied, retry_after=0.0)
     for number in range(denials.MOST + 10):
-        remembered.remember(number, 1, denied, time.monotonic())
+        remembered.remember(number, 1, denied)
         remembered.find(3, 1)
     assert len(remembered._denied) == denials.MOST
     assert remembered.find(4, 1) is None
     assert remembered.find(3, 1) is not None
     assert remembered.find(denials.MOST + 9, 1) is not None
-    remembered.remember("old", 1, denied, time.monotonic() - 5)
+    remembered.remember("old", 1, over)
     assert remembered.find("old", 1) is None
     assert "old" not in remembered._denied
 

@@ -151,7 +151,7 @@ def test_all_or_none_under_fire(bare_redis: redis.Redis) -> None:
     def hit() -> None:
         while time.monotonic() < end:
             decisions = evaluate(charges)
-            if len(decisions) == 3 and all(decisions):
+            if len(decisions) == 3 and all(decision and decision.receipt for decision in decisions):
                 admitted.append([stamp(decision) for decision in decisions])
 
     threads = [threading.Thread(target=hit) for _ in range(16)]

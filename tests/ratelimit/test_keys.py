@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import redis
 
-from django_redis_patterns.ratelimit import Limiter, denials
+from django_redis_patterns.ratelimit import Limiter, Rate, denials
 from django_redis_patterns.ratelimit.rules import ALGORITHMS
+from tests.ratelimit.clocked import Clocked
 
 every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
 #: Bytes that the state of one rate may take for one identity, at most, beyond what a log keeps for each unit.
@@ -60,6 +61,14 @@ def test_a_key_is_gone_when_it_counts_no_more(algorithm: Any, act: str, bare_red
         assert all(0 < bare_redis.pttl(key) <= 3_660_000 for key in keys(bare_redis))
 
 
+def test_what_drains_within_a_millisecond_has_a_ttl_too(bare_redis: redis.Redis) -> None:
+    """Redis knows no shorter one, and takes 0 for an error."""
+    limiter = Limiter("api", "1000000/s", algorithm="bucket")
+    assert limiter.hit("ann")
+    limiter.refund(limiter.hit("ann", 5000))
+    assert all(bare_redis.pttl(key) in range(-2, 7) and bare_redis.pttl(key) != -1 for key in keys(bare_redis))
+
+
 @every_algorithm
 def test_a_flood_does_not_grow_a_key(algorithm: Any, bare_redis: redis.Redis, nothing_is_remembered: None) -> None:
     """Neither what is admitted nor what is denied takes more room than the limit says."""
@@ -70,6 +79,19 @@ def test_a_flood_does_not_grow_a_key(algorithm: Any, bare_redis: redis.Redis, no
         most = max([most, *(bare_redis.memory_usage(key) or 0 for key in keys(bare_redis)[:1])])
     assert most <= ROOM[algorithm] + (100 * PER_ENTRY if algorithm == "log" else 0)
     assert len(keys(bare_redis)) == 1
+
+
+@every_algorithm
+def test_windows_that_follow_each_other_do_not_add_up(
+    algorithm: str, redis_server: object, bare_redis: redis.Redis
+) -> None:
+    """A client that uses all of its limit for a day takes what it took in the first minute."""
+    rate, clocked = Rate.parse("50/m"), Clocked(bare_redis)
+    for number in range(2000):
+        clocked.hit(1_800_000_000_000_000 + number * 1_000_000, "ann", rate, algorithm)
+    clocked.told()
+    (key,) = keys(bare_redis)
+    assert (bare_redis.memory_usage(key) or 0) <= ROOM[algorithm] + (50 * PER_ENTRY if algorithm == "log" else 0)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import path
+from django.views.debug import ExceptionReporter
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import adisconnect
@@ -60,6 +61,18 @@ class NativeDoor(Door):
 
 
 class Native(LoginRateLimit, NativeDoor):
+    pass
+
+
+class BrokenDoor(NativeDoor):
+    def authenticate(self, request: Any, username: Any = None, password: Any = None, **_: Any) -> User | None:
+        raise LookupError("the directory is gone")
+
+    async def aauthenticate(self, request: Any, **credentials: Any) -> User | None:
+        raise LookupError("the directory is gone")
+
+
+class Broken(LoginRateLimit, BrokenDoor):
     pass
 
 
@@ -290,3 +303,14 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         login(request, User.objects.create_user("bob"))
     return HttpResponse(request.user.get_username())
+
+
+def test_no_password_is_in_an_error_report(enter: Any, settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Broken"]
+    secret = "-".join(["very", "secret", "word"])
+    with pytest.raises(LookupError) as caught:
+        enter("ann", secret)
+    report = ExceptionReporter(RequestFactory().get("/"), caught.type, caught.value, caught.tb)
+    frames = [frame for frame in report.get_traceback_frames() if frame["filename"].endswith("ratelimit/backends.py")]
+    assert frames
+    assert secret not in str([frame["vars"] for frame in frames])

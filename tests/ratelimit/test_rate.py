@@ -120,6 +120,10 @@ def test_a_rule_has_a_name() -> None:
         ({"x": {"rate": "5/m", "algoritm": "log"}}, "Did you mean 'algorithm'?"),
         ({"x": {"rate": "5/month"}}, "a month has no fixed length"),
         ({"x": {"rate": 5}}, "RATELIMIT.RULES['x']"),
+        (
+            {"x": {"rate": "5/m", "connection": "defualt"}},
+            "RULES['x'].connection names no connection 'defualt'. Did you",
+        ),
         ({"x": {"name": "y", "rate": "5/m"}}, "has no option 'name'"),
     ],
 )

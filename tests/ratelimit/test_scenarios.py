@@ -97,7 +97,7 @@ def test_multiple_costs(algorithm: Any) -> None:
 
 def test_a_moving_window_moves() -> None:
     """limits, test_moving_window: what was early frees early, not all at once."""
-    limiter = Limiter("api", "4/s", algorithm="log")
+    limiter = Limiter("api", "4/2s", algorithm="log")
     for pause in (0.0, 0.5):
         time.sleep(pause)
         assert limiter.hit("ann", 2)
@@ -146,7 +146,7 @@ def test_who_keeps_trying_comes_back() -> None:
     admitted = 0
     while time.monotonic() < end:
         admitted += bool(limiter.hit("ann"))
-    assert admitted == 4
+    assert 3 <= admitted <= 4
 
 
 def test_a_limit_of_one_admits_one() -> None:

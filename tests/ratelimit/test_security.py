@@ -6,7 +6,7 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django.urls import re_path
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from django_redis_patterns.core import trace
@@ -169,6 +169,16 @@ def test_a_body_that_cannot_be_read_is_counted_and_no_error(visit: Visitor, body
         assert visit.statuses(3, method="post", data=body, content_type=kind) == [200, 200, 429]
 
 
+def test_a_body_that_breaks_off_is_counted() -> None:
+    class Broken:
+        def read(self, *_: Any) -> bytes:
+            raise OSError("the client is gone")
+
+    request = RequestFactory().post("/", data=b"username=ann", content_type="application/x-www-form-urlencoded")
+    request._stream = Broken()  # type: ignore[attr-defined]
+    assert who(request, "post:username") == ("no post:username",)
+
+
 def test_a_body_with_too_many_fields_is_counted(visit: Visitor, settings: Any) -> None:
     settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 2
     with site(key="post:username"):
@@ -233,7 +243,13 @@ def request_with(sent: dict[str, str | None]) -> HttpRequest:
     return request
 
 
+def sent(**headers: str) -> dict[str, str | None]:
+    return dict.fromkeys(HEADERS) | {f"header:{name}": value for name, value in headers.items()}
+
+
 @given(PARTS, CLIENT, CLIENT)
+@example(("header:A", "header:B"), sent(A="header:B"), sent(B="header:B"))
+@example(("header:A", "header:B"), sent(A=""), sent())
 def test_different_clients_of_a_rule_have_different_identities(key: Any, one: Any, other: Any) -> None:
     """Whatever stands in the headers, and whichever are left out."""
     is_same = all(one.get(part) == other.get(part) for part in key)

@@ -14,7 +14,8 @@ import redis
 
 from django_redis_patterns.core.keys import key
 from django_redis_patterns.ratelimit import Rate
-from django_redis_patterns.ratelimit.rules import ALGORITHMS, US
+from django_redis_patterns.ratelimit.meters import meters
+from django_redis_patterns.ratelimit.rules import ALGORITHMS, US, Rule
 from tests.ratelimit.clocked import Clocked
 from tests.ratelimit.judge import Admission, burst, busiest, fullest
 
@@ -115,6 +116,30 @@ def test_the_judge_can_count(admissions: list[tuple[int, int]], seen: tuple[int,
     """By hand: windows of 100, and a bucket that drains one in 100."""
     given = [Admission(*one) for one in admissions]
     assert (busiest(given, 100), fullest(given, 100), burst(given, 1, 100)) == seen
+
+
+@pytest.mark.parametrize("algorithm", ["sliding", "log"])
+@pytest.mark.parametrize("text", ["3/s", "3/7s", "3/59s", "3/m", "3/61s", "3/13m", "3/d", "3/366d"])
+def test_whoever_comes_as_early_as_he_may_is_within_the_limit(
+    redis_server: object, bare_redis: redis.Redis, text: str, algorithm: str
+) -> None:
+    """An attacker who knows where slices begin and end, to the microsecond, and comes back when he is told."""
+    rate, clocked = Rate.parse(text), Clocked(bare_redis)
+    (meter,) = meters(Rule(name="x", rates=(rate,), algorithm="sliding"), "ann", 0)
+    width = meter.a
+    for number, phase in enumerate((0, 1, width // 2, width - 1, rate.period * US % width)):
+        now, taken = 1_800_000_000 * US // width * width + phase, []
+        for pause in (0, 0, 0, 1, 0, width - 1, 0, 0, width, 0, 1):
+            now += pause
+            clocked.hit(now, f"ann{number}", rate, algorithm)
+            ((reading,),) = clocked.told()
+            if not reading.is_charged:
+                now += reading.fits
+                clocked.hit(now, f"ann{number}", rate, algorithm)
+                ((reading,),) = clocked.told()
+            assert reading.is_charged
+            taken.append(Admission(now, 1))
+        assert busiest(taken, rate.period * US) <= rate.limit
 
 
 def arrivals(rate: Rate, load: float, periods: int) -> Iterator[int]:
