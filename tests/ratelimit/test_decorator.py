@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from django_redis_patterns.core import trace
 from django_redis_patterns.exceptions import InvalidConfiguration
 from django_redis_patterns.ratelimit import Limiter, ratelimit
+from django_redis_patterns.ratelimit.verdict import Verdict
 
 from .site import AUTH, HIT, SESSIONS, STACK, Visitor, plain, routes, verbs
 
@@ -180,6 +181,17 @@ def test_several_decorators_are_one_trip(visit: Visitor, middleware: list[str], 
         assert (log.trips, verbs(log)) == (1, [HIT] * 2)
         assert [item.partition(";t")[0] for item in response.headers["RateLimit"].split(", ")] == ['"a";r=4', '"b";r=1']
         assert visit.statuses(2, method="post") == [200, 429]
+
+
+def test_the_outermost_who_limits_a_request_sees_to_its_answer() -> None:
+    verdict = Verdict()
+    with verdict.answering() as first, verdict.answering() as inside:
+        assert (first, inside) == (True, False)
+    with verdict.answering() as first:
+        with verdict.answering():
+            pass
+        with verdict.answering() as second_inside:
+            assert (first, second_inside) == (True, False)
 
 
 def test_methods_of_a_class_have_limits_of_their_own(visit: Visitor, middleware: list[str]) -> None:

@@ -106,6 +106,14 @@ def test_what_looks_like_a_preflight_is_no_way_around(visit: Visitor) -> None:
         assert visit.statuses(3, method="options", headers=PREFLIGHT) == [200, 200, 429]
 
 
+@pytest.mark.parametrize("missing", PREFLIGHT)
+def test_half_a_preflight_is_none(visit: Visitor, missing: str) -> None:
+    headers = {name: value for name, value in PREFLIGHT.items() if name != missing}
+    with site():
+        assert visit.statuses(2, method="options", headers=headers) == [200, 200]
+        assert visit().status_code == 429
+
+
 def test_a_method_in_a_header_means_nothing(visit: Visitor) -> None:
     with site(methods="POST"):
         override = {"x-http-method-override": "GET"}
@@ -173,6 +181,8 @@ def test_a_body_that_breaks_off_is_counted() -> None:
     class Broken:
         def read(self, *_: Any) -> bytes:
             raise OSError("the client is gone")
+
+        def close(self) -> None: ...
 
     request = RequestFactory().post("/", data=b"username=ann", content_type="application/x-www-form-urlencoded")
     request._stream = Broken()  # type: ignore[attr-defined]
