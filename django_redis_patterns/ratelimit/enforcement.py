@@ -49,7 +49,7 @@ async def _settle(io: IO, request: HttpRequest, response: HttpResponseBase) -> b
     """
     back = [
         decision
-        for rule, decision in verdict_of(request).charged()
+        for rule, decision in verdict_of(request).charged
         if rule.count_if and not await io.call(rule.count_if, response)
     ]
     try:
@@ -98,9 +98,9 @@ async def _is_exempt(io: IO, request: HttpRequest, user: Ask) -> bool:
 
 
 def _unread_session(request: HttpRequest) -> Any:
-    """Return the session if its load can share our trip: it has an operation for that, a key, and our connection."""
+    """Return the session if its load can share our trip: it has an operation for that, and our connection."""
     session: Any = getattr(request, "session", None)
-    if not hasattr(getattr(session, "prefetch", None), "start") or not session.session_key:
+    if not hasattr(getattr(session, "prefetch", None), "start"):
         return None
     return session if session.connection == settings().ratelimit.connection else None
 

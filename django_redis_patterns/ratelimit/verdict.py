@@ -16,7 +16,7 @@ class Verdict:
         self.refusals: list[Decision] = []  # of a login, whose view answers and does not know why
         self._is_answered = False
         self._decided: list[RequestRule] = []
-        self._charged: list[tuple[RequestRule, Decision]] = []
+        self.charged: list[tuple[RequestRule, Decision]] = []  # what the response has a say in
 
     def __bool__(self) -> bool:
         return all(self.decisions)
@@ -39,7 +39,7 @@ class Verdict:
         """Remember *decisions*, and for which of *rules* the response will say whether it counts."""
         self.decisions += decisions
         if all(decisions):
-            self._charged += [pair for pair in zip(rules, decisions, strict=True) if pair[0].count_if]
+            self.charged += [pair for pair in zip(rules, decisions, strict=True) if pair[0].count_if]
 
     @contextmanager
     def answering(self) -> Iterator[bool]:
@@ -49,11 +49,6 @@ class Verdict:
             yield is_outermost
         finally:
             self._is_answered = not is_outermost
-
-    def charged(self) -> list[tuple[RequestRule, Decision]]:
-        """Return what awaits its response, once."""
-        charged, self._charged = self._charged, []
-        return charged
 
 
 def verdict_of(request: Any) -> Verdict:
