@@ -31,7 +31,6 @@ logger = logging.getLogger("django_redis_patterns.ratelimit")
 
 IP, USERNAME, BOTH, EVERYBODY = "login-ip", "login-username", "login-ip-username", "login-everybody"
 
-
 #: The attempt is charged already: an async face that calls the sync one, as that of BaseBackend does, charges once.
 _checking: ContextVar[bool] = ContextVar("redis_patterns_checking_password", default=False)
 
@@ -56,7 +55,8 @@ class LoginRateLimit:
     ``login-ip-username`` and ``login-everybody`` of the settings, each with a default. What is over one of them is
     refused with PermissionDenied, as a wrong password is, and with the 429 of `RateLimitMiddleware` where that stands.
     A success gives back its own charge, and clears the counts of its name; never that of the address. Whoever logs
-    in otherwise (``force_login``, ``login()`` after a sign-up) is not limited.
+    in otherwise (``force_login``, ``login()`` after a sign-up) is not limited. A subclass may count by `charges` of its
+    own.
     """
 
     @sensitive_variables()
