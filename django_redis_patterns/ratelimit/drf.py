@@ -43,19 +43,15 @@ class RedisThrottle(BaseThrottle):  # type: ignore[misc]  # DRF is not typed
         return resolved(cls.declared)
 
     def allow_request(self, request: Any, view: Any) -> bool:
-        """Decide what nobody has decided of *view*'s rules, and say what came of this one."""
+        """Decide what nobody has decided of *view*'s rules, all or nothing: its throttles say the same."""
         self.verdict = verdict_of(request)
         siblings = [throttle for throttle in view.get_throttles() if isinstance(throttle, RedisThrottle)]
         with self.verdict.answering() as is_outermost:
             enforce(request._request, [throttle.request_rule() for throttle in siblings])
             if is_outermost:  # nobody else tells the client
                 view.headers.update(headers(request, self.verdict.decisions))
-        return not self._waits()
+        return bool(self.verdict)
 
     def wait(self) -> float:
         """Return after how many seconds it would be allowed."""
-        return max(self._waits())
-
-    def _waits(self) -> list[float]:
-        name = self.request_rule().rule.name
-        return [one.retry_after for one in self.verdict.decisions if one.rule == name and not one.allowed]
+        return max(decision.retry_after for decision in self.verdict.decisions if not decision.allowed)

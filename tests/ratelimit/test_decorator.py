@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.http import require_POST
@@ -12,6 +13,8 @@ from django.views.decorators.http import require_POST
 from django_redis_patterns.core import trace
 from django_redis_patterns.exceptions import InvalidConfiguration
 from django_redis_patterns.ratelimit import Limiter, ratelimit
+from django_redis_patterns.ratelimit.enforcement import enforce, settle
+from django_redis_patterns.ratelimit.request_rules import RequestRule
 from django_redis_patterns.ratelimit.verdict import Verdict
 
 from .site import AUTH, HIT, SESSIONS, STACK, Visitor, plain, routes, verbs
@@ -200,6 +203,14 @@ def test_methods_of_a_class_have_limits_of_their_own(visit: Visitor, middleware:
         assert visit(method="post").status_code == 200
 
 
+@pytest.mark.parametrize("verb", ["get", "head"])
+def test_the_middleware_finds_the_limit_of_a_method(visit: Visitor, verb: str) -> None:
+    rules = {"site": {"rate": "9/d", "key": "ip", "match": {"path": "/"}}}
+    with routes(method(), rules=rules), trace.record() as log:
+        visit(method=verb)
+    assert (log.trips, verbs(log)) == (1, [HIT])
+
+
 def test_a_subclass_that_overrides_dispatch_is_limited(visit: Visitor, middleware: list[str]) -> None:
     @ratelimit("1/d", key="ip")
     class Base(View):
@@ -283,6 +294,17 @@ def test_callables_may_be_coroutines_or_paths(visit: Visitor, middleware: list[s
 
 def somebody(request: HttpRequest) -> str:
     return "somebody"
+
+
+def test_with_redis_away_what_was_charged_stays_so(caplog: pytest.LogCaptureFixture) -> None:
+    limiter = Limiter("login", "5/d")
+    request = HttpRequest()
+    rule = RequestRule(rule=limiter.declared, key=lambda request: "ann", count_if=lambda response: False)
+    assert enforce(request, [rule])
+    with override_settings(REDIS_PATTERNS={"CONNECTIONS": {"default": "redis://127.0.0.1:1/0"}}):
+        assert settle(request, HttpResponse()) is False
+    assert limiter.peek("ann").remaining == 4
+    assert "stays charged" in caplog.text
 
 
 def test_the_exception_of_a_view_stays_charged(visit: Visitor, middleware: list[str]) -> None:

@@ -115,6 +115,12 @@ def test_the_longest_wait_is_told(visit: Visitor, middleware: list[str]) -> None
     assert 3590 < int(response.headers["Retry-After"]) <= 3600
 
 
+def test_a_page_of_another_origin_may_read_it(visit: Visitor, middleware: list[str]) -> None:
+    with routes(view(RedisThrottle.of("api", "9/d", key="ip")), middleware=middleware):
+        response = visit(headers={"origin": "https://a.example"})
+    assert response.headers["Access-Control-Expose-Headers"] == "RateLimit, RateLimit-Policy, Retry-After"
+
+
 def test_a_view_of_a_function(visit: Visitor, middleware: list[str]) -> None:
     @api_view(["GET"])
     @throttle_classes([RedisThrottle.of("api", "1/d", key="ip")])
@@ -152,6 +158,20 @@ def test_an_action_of_a_view_set(visit: Visitor, middleware: list[str]) -> None:
         assert visit.statuses(2, "/books/") == [200, 429]
         assert visit("/books/", method="head").status_code == 429
         assert visit.statuses(2, "/books/1/") == [200, 200]
+
+
+def test_the_middleware_finds_the_limit_of_an_action(visit: Visitor, one_node: None) -> None:
+    class Books(ViewSet):
+        @ratelimit("9/d", key="ip")
+        def list(self, request: Any) -> Response:
+            return Response("all")
+
+    router = SimpleRouter()
+    router.register("books", Books, "book")
+    rules = {"site": {"rate": "9/d", "key": "ip", "match": {"path": "/"}}}
+    with routes(path("", include(router.urls)), rules=rules), trace.record() as log:
+        visit("/books/")
+    assert (log.trips, verbs(log)) == (1, [HIT])
 
 
 def test_a_name_that_the_settings_do_not_have(visit: Visitor, middleware: list[str]) -> None:

@@ -120,6 +120,15 @@ def test_five_guesses_at_a_name_and_no_more(enter: Any, settings: Any, backend: 
     assert len(Door.looked_at) == 6
 
 
+@pytest.fixture
+def patience(settings: Any) -> None:
+    """A busy machine may be slow to connect to."""
+    connections = settings.REDIS_PATTERNS["CONNECTIONS"]
+    patient = connections["default"] | {"CONNECT_TIMEOUT": 20, "TIMEOUT": 20}
+    settings.REDIS_PATTERNS = {**settings.REDIS_PATTERNS, "CONNECTIONS": connections | {"default": patient}}
+
+
+@pytest.mark.usefixtures("patience", "known_scripts")
 def test_at_most_five_of_128_threads_reach_the_password_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Door, "took", 0.02)
     request = RequestFactory().get("/")
@@ -128,8 +137,9 @@ def test_at_most_five_of_128_threads_reach_the_password_check(monkeypatch: pytes
     assert 1 <= len(Door.looked_at) <= 5
 
 
+@pytest.mark.usefixtures("patience", "known_scripts")
 def test_at_most_five_of_128_tasks_reach_the_password_check(settings: Any) -> None:
-    """They are more than the pool has connections: who gets none in time is refused, not let through."""
+    """They are more than the pool has connections."""
     settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Native"]
 
     async def guess() -> None:
@@ -140,7 +150,7 @@ def test_at_most_five_of_128_tasks_reach_the_password_check(settings: Any) -> No
         await adisconnect()
 
     asyncio.run(main())
-    assert len(Door.looked_at) <= 5
+    assert 1 <= len(Door.looked_at) <= 5
 
 
 def test_without_the_limit_all_128_reach_it(settings: Any) -> None:
@@ -234,6 +244,17 @@ def test_who_is_right_at_the_second_name_is_not_told_of_the_first(visit: Visitor
 
     with routes(view):
         assert [visit().content for _ in range(7)] == [b"in"] * 7
+
+
+def test_an_error_after_a_refusal_stays_one(visit: Visitor) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        if authenticate(request, username="ann", password="guess") is None and len(Door.looked_at) == 5:
+            raise LookupError("a mistake")
+        return HttpResponse("out")
+
+    visit.options["raise_request_exception"] = False
+    with routes(view):
+        assert visit.statuses(6) == [200] * 4 + [500] * 2
 
 
 def test_no_password_is_looked_at_while_nobody_counts(enter: Any, settings: Any) -> None:

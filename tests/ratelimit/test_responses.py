@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_redis_patterns.ratelimit import Decision, Quota, Rate, ratelimit
-from django_redis_patterns.ratelimit.responses import preferred, refusal, said
+from django_redis_patterns.ratelimit.responses import headers, preferred, refusal, said
 
 from .site import Visitor, plain, routes
 
@@ -170,11 +170,21 @@ def test_a_wait_is_said_in_words_and_never_too_short(seconds: int, text: str) ->
     assert said(seconds) == text
 
 
-def test_the_longest_wait_counts() -> None:
-    def denial(name: str, retry: float) -> Decision:
-        quota = Quota(Rate.parse("5/m"), 5, 0, 60.0, retry)
-        return Decision(False, name, 5, 0, 60.0, retry, (quota,), exceeded=True)
+def denial(name: str, retry: float) -> Decision:
+    quota = Quota(Rate.parse("5/m"), 5, 0, 60.0, retry)
+    return Decision(False, name, 5, 0, 60.0, retry, (quota,), exceeded=True)
 
+
+def test_a_denied_limit_tells_when_it_admits_again_and_not_when_it_is_whole() -> None:
+    told = headers(RequestFactory().get("/"), [denial("a", 3.2)])
+    assert told == {"RateLimit-Policy": '"a";q=5;w=60', "RateLimit": '"a";r=0;t=4'}
+
+
+def test_nobody_is_told_to_come_back_at_once() -> None:
+    assert refusal(RequestFactory().get("/"), [denial("a", 0.0)]).headers["Retry-After"] == "1"
+
+
+def test_the_longest_wait_counts() -> None:
     request = RequestFactory().get("/")
     response = refusal(request, [denial("a", 3.2), denial("b", 7.1)])
     assert response.headers["Retry-After"] == "8"
