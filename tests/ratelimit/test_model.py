@@ -184,3 +184,17 @@ def test_a_refund_is_as_if_it_had_not_been(redis_server: Any, bare_redis: redis.
                 model.charged.append((reading.stamp, meter.cost))
     assert seen["exact"] > seen["less"]
     assert seen["less"] == 0 or algorithm == "bucket"
+
+
+@pytest.mark.parametrize("algorithm", ["sliding", "log", "fixed"])
+def test_a_refund_of_what_was_reset_takes_nothing(redis_server: Any, bare_redis: redis.Redis, algorithm: Any) -> None:
+    """From what was charged since then, in an earlier slice: the clock was put back meanwhile."""
+    (meter,) = meters(Rule(name="r", rates=(Rate.parse("10/m"),), algorithm=algorithm), "who", 0)
+    meter.cost = 3
+    clocked = Clocked(bare_redis)
+    for now in (START, START - meter.a):
+        bare_redis.delete(meter.key)
+        clocked.act(now, [meter])
+    clocked.refund(START - meter.a, meter, 3, START)
+    clocked.act(START - meter.a, [meter])
+    assert clocked.told()[-1][0].used == 3
