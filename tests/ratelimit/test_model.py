@@ -186,15 +186,37 @@ def test_a_refund_is_as_if_it_had_not_been(redis_server: Any, bare_redis: redis.
     assert seen["less"] == 0 or algorithm == "bucket"
 
 
-@pytest.mark.parametrize("algorithm", ["sliding", "log", "fixed"])
-def test_a_refund_of_what_was_reset_takes_nothing(redis_server: Any, bare_redis: redis.Redis, algorithm: Any) -> None:
-    """From what was charged since then, in an earlier slice: the clock was put back meanwhile."""
-    (meter,) = meters(Rule(name="r", rates=(Rate.parse("10/m"),), algorithm=algorithm), "who", 0)
-    meter.cost = 3
-    clocked = Clocked(bare_redis)
+@pytest.mark.parametrize("algorithm", ["sliding", "fixed"])
+def test_a_refund_of_what_was_reset_is_for_its_own_slice(
+    redis_server: Any, bare_redis: redis.Redis, algorithm: Any
+) -> None:
+    """And takes nothing from what was charged in an earlier one since then: the clock was put back meanwhile."""
+    clocked, meter = Clocked(bare_redis), _costly(algorithm, 3)
     for now in (START, START - meter.a):
         bare_redis.delete(meter.key)
         clocked.act(now, [meter])
+        clocked.told()
     clocked.refund(START - meter.a, meter, 3, START)
     clocked.act(START - meter.a, [meter])
     assert clocked.told()[-1][0].used == 3
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_refund_leaves_no_more_than_all(redis_server: Any, bare_redis: redis.Redis, algorithm: Any) -> None:
+    """Also when what it was of is gone, and less was charged since then."""
+    clocked, meter = Clocked(bare_redis), _costly(algorithm, 3)
+    clocked.act(START, [meter])
+    clocked.told()
+    bare_redis.delete(meter.key)
+    clocked.act(START, [_costly(algorithm, 1)])
+    clocked.refund(START, meter, 3, START)
+    clocked.act(START, [_costly(algorithm, 10)])
+    assert clocked.told()[-1][0].used == 0
+    clocked.act(START, [meter])
+    assert clocked.told()[-1][0].is_over
+
+
+def _costly(algorithm: Any, cost: int) -> Meter:
+    (meter,) = meters(Rule(name="r", rates=(Rate.parse("10/m"),), algorithm=algorithm), "who", 0)
+    meter.cost = cost
+    return meter
