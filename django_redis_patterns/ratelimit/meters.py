@@ -31,8 +31,8 @@ class Meter:
     cost: int = 0
 
     def text(self) -> str:
-        """Return what ``decide.lua`` wants to know. What is more than all is cut, for the sake of exact numbers."""
-        return f"{self.group} {self.kind} {self.limit} {min(self.cost, self.limit + 1)} {self.a} {self.b}"
+        """Return what ``decide.lua`` wants to know."""
+        return f"{self.group} {self.kind} {self.limit} {self.cost} {self.a} {self.b}"
 
 
 def meters(rule: Rule, tag: str, group: int) -> Iterator[Meter]:

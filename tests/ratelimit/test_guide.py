@@ -1,17 +1,23 @@
 """What the guide says is so."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import redis
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.test import override_settings
+from django.views import View
+from rest_framework.views import APIView
 
 import django_redis_patterns.ratelimit
-from django_redis_patterns.ratelimit import Limiter, Rate
-from django_redis_patterns.ratelimit.rules import rules
+from django_redis_patterns.ratelimit import Rate
+from django_redis_patterns.ratelimit.request_rules import every_declared
 from tests.ratelimit.clocked import Clocked
 
 GUIDE = (Path(django_redis_patterns.ratelimit.__file__).parent / "README.md").read_text()
@@ -22,7 +28,23 @@ RULES = {name: {"rate": "9/d"} for name in ("api", "ip", "user", "all")}
 @pytest.fixture
 def names() -> dict[str, Any]:
     """What the examples take for granted."""
-    return {"user": User(pk=7), "address": "192.0.2.7"}
+    return {
+        "user": User(pk=7),
+        "address": "192.0.2.7",
+        "View": View,
+        "APIView": APIView,
+        "LDAPBackend": ModelBackend,
+        "AsyncJsonWebsocketConsumer": AsyncJsonWebsocketConsumer,
+    }
+
+
+@pytest.fixture(autouse=True)
+def shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules that an example names."""
+    limits = ModuleType("shop.limits")
+    limits.of_plan = limits.cost = lambda request: 1  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "shop", ModuleType("shop"))
+    monkeypatch.setitem(sys.modules, "shop.limits", limits)
 
 
 def test_the_examples_run(names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,14 +56,19 @@ def test_the_examples_run(names: dict[str, Any], capsys: pytest.CaptureFixture[s
     assert [decision.remaining for decision in names["decisions"]] == [8, 7, 8]
 
 
-def test_the_settings_are_rules() -> None:
-    """All of the example's."""
-    (block,) = [block for block in BLOCKS if "REDIS_PATTERNS" in block]
+@pytest.mark.parametrize(
+    ("number", "names", "of_middleware"),
+    [(0, ["site", "api", "write", "search"], ["site", "api", "write"]), (1, ["api", "login", "burst"], [])],
+)
+def test_the_settings_are_rules(number: int, names: list[str], of_middleware: list[str]) -> None:
+    """All of the examples'."""
+    block = [block for block in BLOCKS if "REDIS_PATTERNS" in block][number]
     found: dict[str, Any] = {}
     exec(block, found)
     with override_settings(REDIS_PATTERNS=_settings() | found["REDIS_PATTERNS"]):
-        assert list(rules()) == ["api", "login", "burst"]
-        assert Limiter.rule("burst").declared.shadow
+        declared = every_declared()
+        assert list(declared) == names
+        assert [name for name, rule in declared.items() if rule.match] == of_middleware
 
 
 def test_the_picture_is_true(redis_server: Any, bare_redis: redis.Redis) -> None:

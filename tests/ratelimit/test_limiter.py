@@ -47,7 +47,7 @@ def test_a_cost_fits_whole_or_not_at_all(algorithm: Any, face: Face) -> None:
 def test_a_cost_beyond_the_limit_never_fits(algorithm: Any, cost: int, bare_redis: redis.Redis) -> None:
     """It is a denial like others, to come back in a whole period; nothing is written, and nothing is broken."""
     decision = Limiter("upload", "10/d", algorithm=algorithm).hit("ann", cost)
-    assert (bool(decision), decision.remaining, decision.retry_after) == (False, 10, DAY)
+    assert (bool(decision), decision.remaining, decision.retry_after, decision.reset_after) == (False, 10, DAY, DAY)
     assert bare_redis.dbsize() == 0
 
 

@@ -163,24 +163,60 @@ def test_the_script_does_what_the_model_does_a_hundred_thousand_times(
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_refund_is_as_if_it_had_not_been(redis_server: Any, bare_redis: redis.Redis, algorithm: Any) -> None:
-    """Or leaves less, where a bucket has drained meanwhile; never more than there would be."""
-    for number in range(200):
+    """Or leaves less, where a bucket has drained meanwhile; never more than there would be. Each comes back later."""
+    seen = {"exact": 0, "less": 0}
+    for number in range(120):
         chance = random.Random(number)
         (meter,) = meters(Rule(name="r", rates=(Rate.parse("10/m"),), algorithm=algorithm), f"who{number}", 0)
         clocked, model, now = Clocked(bare_redis), Model(meter), START
-        for _ in range(8):
-            now += chance.choice([0, 1, 1_000_000, 7_000_000, 61_000_000])
-            meter.cost = chance.randint(1, 3)
+        for _ in range(14):
+            now += chance.choice([0, 0, 1, 1_000_000, 7_000_000, 20_000_000, 61_000_000])
+            if model.charged and chance.random() < 0.4:
+                stamp, cost = model.charged.pop(chance.randrange(len(model.charged)))
+                clocked.refund(now, meter, cost, stamp)
+                clocked.told()
+            meter.cost = chance.randint(1, 5)
             clocked.act(now, [meter])
             ((reading,),) = clocked.told()
             assert reading.used >= model.used(now)
-            assert reading.used == model.used(now) or algorithm == "bucket"
-            if not reading.is_charged:
-                continue
-            if chance.random() < 0.4:
-                later = now + chance.choice([0, 1, 500_000, 5_000_000, 60_000_000])
-                clocked.refund(later, meter, meter.cost, reading.stamp)
-                clocked.told()
-                now = later
-            else:
+            seen["exact" if reading.used == model.used(now) else "less"] += 1
+            if reading.is_charged:
                 model.charged.append((reading.stamp, meter.cost))
+    assert seen["exact"] > seen["less"]
+    assert seen["less"] == 0 or algorithm == "bucket"
+
+
+@pytest.mark.parametrize("algorithm", ["sliding", "fixed"])
+def test_a_refund_of_what_was_reset_is_for_its_own_slice(
+    redis_server: Any, bare_redis: redis.Redis, algorithm: Any
+) -> None:
+    """And takes nothing from what was charged in an earlier one since then: the clock was put back meanwhile."""
+    clocked, meter = Clocked(bare_redis), _costly(algorithm, 3)
+    for now in (START, START - meter.a):
+        bare_redis.delete(meter.key)
+        clocked.act(now, [meter])
+        clocked.told()
+    clocked.refund(START - meter.a, meter, 3, START)
+    clocked.act(START - meter.a, [meter])
+    assert clocked.told()[-1][0].used == 3
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_refund_leaves_no_more_than_all(redis_server: Any, bare_redis: redis.Redis, algorithm: Any) -> None:
+    """Also when what it was of is gone, and less was charged since then."""
+    clocked, meter = Clocked(bare_redis), _costly(algorithm, 3)
+    clocked.act(START, [meter])
+    clocked.told()
+    bare_redis.delete(meter.key)
+    clocked.act(START, [_costly(algorithm, 1)])
+    clocked.refund(START, meter, 3, START)
+    clocked.act(START, [_costly(algorithm, 10)])
+    assert clocked.told()[-1][0].used == 0
+    clocked.act(START, [meter])
+    assert clocked.told()[-1][0].is_over
+
+
+def _costly(algorithm: Any, cost: int) -> Meter:
+    (meter,) = meters(Rule(name="r", rates=(Rate.parse("10/m"),), algorithm=algorithm), "who", 0)
+    meter.cost = cost
+    return meter

@@ -18,7 +18,7 @@ local function bucket(state, cost, stamp, a, b)
   local present = math.max(now, state[2])
   local level = state[1] - (present - state[2]) * b
   local back = math.max(cost * a - math.max(present - stamp, 0) * b, 0)
-  return { math.max(level - back, 0), present }
+  return { level - back, present } -- below 0 is empty
 end
 
 local kinds = { sliced = sliced, bucket = bucket }
