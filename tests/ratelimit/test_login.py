@@ -303,6 +303,7 @@ class TestModelBackend:
             responses = [visit("/log-in/", method="post", **guess) for _ in range(6)]
             assert [response.status_code for response in responses] == [200] * 5 + [429]
             assert int(responses[5].headers["Retry-After"]) > 600
+            assert '"login-ip-username";r=0' in responses[5].headers["RateLimit"]
             right = {"data": {"username": "ann", "password": "word"}}
             assert visit("/log-in/", method="post", **right).status_code == 429
             assert visit("/log-in/", method="post", ip="198.51.100.1", **right).status_code == 302
