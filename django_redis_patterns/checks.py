@@ -6,6 +6,12 @@ redis_patterns.W002  an error report would show the password of an URL in the se
 redis_patterns.E101  our session middleware over a foreign session engine
 redis_patterns.W101  our session engine under Django's own middleware
 redis_patterns.W102  sessions are read with something other than JSON
+redis_patterns.E301  a rate limit that cannot be used
+redis_patterns.E302  rate limits by user, and nothing that says who the user is
+redis_patterns.E303  a backend that checks passwords before the one that limits guesses
+redis_patterns.W301  rate limits by address behind a proxy that is not trusted: everybody is one client
+redis_patterns.W302  rate limits with a match, and no middleware that applies them
+redis_patterns.W303  our rate limit middleware after one that refuses requests: those are not counted
 redis_patterns.E501  to E507, W501: what a model says about its board; its manager reports it (leaderboards/declared.py)
 redis_patterns.E801  channels_redis' core layer on redis-py 8: an idle socket dies after five seconds
 redis_patterns.W801  channels_redis' core layer with redis-py's cap of 100 connections
@@ -30,6 +36,12 @@ OUR_MIDDLEWARE = "django_redis_patterns.sessions.SessionMiddleware"
 DJANGO_MIDDLEWARE = "django.contrib.sessions.middleware.SessionMiddleware"
 JSON = "django.contrib.sessions.serializers.JSONSerializer"
 
+LIMITS = "django_redis_patterns.ratelimit.RateLimitMiddleware"
+AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
+#: Middlewares whose ``process_view`` refuses requests.
+REFUSING = ("django.middleware.csrf.CsrfViewMiddleware", "django.contrib.auth.middleware.LoginRequiredMiddleware")
+LIMITED_LOGIN = "django_redis_patterns.ratelimit.backends.RateLimitedModelBackend"
+
 CORE_LAYER = "channels_redis.core.RedisChannelLayer"
 PUBSUB_LAYER = "channels_redis.pubsub.RedisPubSubChannelLayer"
 MEMORY_LAYER = "channels.layers.InMemoryChannelLayer"
@@ -48,6 +60,10 @@ def register_all() -> None:
         check_error_reports,
         check_session_middleware,
         check_session_serializer,
+        check_rate_limits,
+        check_rate_limit_middleware,
+        check_limited_login,
+        check_proxies,
         check_channel_layers,
         check_websocket_server,
     ):
@@ -130,6 +146,64 @@ def check_session_serializer(**_: Any) -> Messages:
     ]
 
 
+def check_rate_limits(**_: Any) -> Messages:
+    """Report what the first request would raise, and rules that nobody applies."""
+    if not _is_usable() or not settings().ratelimit.rules:
+        return []
+    from .ratelimit.request_rules import every_declared
+
+    try:
+        applied = [rule for rule in every_declared().values() if rule.match]
+    except InvalidConfiguration as error:
+        return [checks.Error(str(error), id="redis_patterns.E301")]
+    found: Messages = []
+    if applied and LIMITS not in django_settings.MIDDLEWARE:
+        message = f"Nobody applies the rate limits {', '.join(repr(rule.rule.name) for rule in applied)}."
+        found.append(checks.Warning(message, hint=f'Add "{LIMITS}" to MIDDLEWARE.', id="redis_patterns.W302"))
+    if (settings().ratelimit.exempt_users or any(map(_is_by_user, applied))) and AUTH not in django_settings.MIDDLEWARE:
+        message = "Rate limits count by user, or exempt users, and nothing says who the user is."
+        found.append(checks.Error(message, hint=f'Add "{AUTH}" to MIDDLEWARE.', id="redis_patterns.E302"))
+    return found
+
+
+def check_rate_limit_middleware(**_: Any) -> Messages:
+    """What another middleware refuses first is not counted."""
+    installed = list(django_settings.MIDDLEWARE)
+    if LIMITS not in installed:
+        return []
+    before = [name for name in REFUSING if name in installed[: installed.index(LIMITS)]]
+    return [
+        checks.Warning(
+            f"Requests that {name} refuses are not counted.",
+            hint=f'Put "{LIMITS}" before it.',
+            id="redis_patterns.W303",
+        )
+        for name in before
+    ]
+
+
+def check_limited_login(**_: Any) -> Messages:
+    """Guesses at a password must not find another way to it."""
+    backends = list(django_settings.AUTHENTICATION_BACKENDS)
+    if LIMITED_LOGIN not in backends[1:]:
+        return []
+    first = backends[0]
+    message = f"{first} looks at passwords before {LIMITED_LOGIN} has counted."
+    hint = "Put it first; it does all that Django's ModelBackend does."
+    return [checks.Error(message, hint=hint, id="redis_patterns.E303")]
+
+
+def check_proxies(**_: Any) -> Messages:
+    """Behind a proxy the peer's address is everybody's."""
+    is_behind_one = django_settings.SECURE_PROXY_SSL_HEADER or django_settings.USE_X_FORWARDED_HOST
+    is_limited = LIMITS in django_settings.MIDDLEWARE or LIMITED_LOGIN in django_settings.AUTHENTICATION_BACKENDS
+    if not is_behind_one or not is_limited or not _is_usable() or settings().trusted_proxies:
+        return []
+    message = "A proxy stands in front of this site, and rate limits take all of its visitors for one client."
+    hint = 'Name its network: REDIS_PATTERNS = {"TRUSTED_PROXIES": ["10.0.0.0/8"]}.'
+    return [checks.Warning(message, hint=hint, id="redis_patterns.W301")]
+
+
 def check_channel_layers(**_: Any) -> Messages:
     """The channel layers of a site's own groups have traps; `channel_layer()` avoids them."""
     layers = getattr(django_settings, "CHANNEL_LAYERS", {})
@@ -174,6 +248,20 @@ def _layer_traps(alias: str, layer: dict[str, Any]) -> Messages:
 def _dies_idle(host: dict[str, Any]) -> bool:
     timeout = host.get("socket_timeout", CORE_BLOCKS)
     return timeout is not None and timeout <= CORE_BLOCKS
+
+
+def _is_by_user(rule: Any) -> bool:
+    parts = (rule.key,) if isinstance(rule.key, str) else rule.key if isinstance(rule.key, tuple) else ()
+    return "user" in parts or "user_or_ip" in parts
+
+
+def _is_usable() -> bool:
+    """Return whether the settings can be read at all; `check_configuration` says why not."""
+    try:
+        settings()
+    except InvalidConfiguration:
+        return False
+    return True
 
 
 def _default_is_used() -> bool:

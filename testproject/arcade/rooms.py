@@ -36,6 +36,7 @@ ROOMS = (
         name="Rate limits",
         promise="Never over the limit, in any window, on the server clock.",
         sprite="######## .#....#. ..#..#.. ...##... ...##... ..#..#.. .#.##.#. ########",
+        page="rate-limits",
     ),
     Room(
         name="Locks",

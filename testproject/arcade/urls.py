@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from arcade import board_views, game_views, lock_views, views
+from arcade import board_views, game_views, limit_views, lock_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -16,6 +16,10 @@ urlpatterns = [
     path("quick-draw/", game_views.page, name="quick-draw"),
     path("quick-draw/start/", game_views.start, name="quick-draw-start"),
     path("quick-draw/finish/", game_views.finish, name="quick-draw-finish"),
+    path("rate-limits/", limit_views.page, name="rate-limits"),
+    path("rate-limits/hit/", limit_views.hit, name="rate-limits-hit"),
+    path("rate-limits/look/", limit_views.look, name="rate-limits-look"),
+    path("rate-limits/start-over/", limit_views.start_over, name="rate-limits-start-over"),
     path("leaderboards/", board_views.page, name="leaderboards"),
     path("leaderboards/rows/", board_views.rows, name="leaderboard-rows"),
     path("locks/", lock_views.page, name="locks"),

@@ -131,6 +131,8 @@ def test_every_page_fits_its_screen(
     picture("devices-alone")
     page.goto("/leaderboards/")
     picture("leaderboards")
+    page.goto("/rate-limits/")
+    picture("rate-limits")
     page.goto("/quick-draw/")
     picture("quick-draw")
     play(page, 150, hits=1)

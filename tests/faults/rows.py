@@ -19,6 +19,12 @@ from django_redis_patterns.locks.lease import Lease
 from django_redis_patterns.locks.place import Card
 from django_redis_patterns.locks.state import states
 from django_redis_patterns.locks.turnstile import come, evict, leave, renew
+from django_redis_patterns.ratelimit import Decision, Limiter
+from django_redis_patterns.ratelimit.backends import Attempt, forgive
+from django_redis_patterns.ratelimit.enforcement import enforce, settle
+from django_redis_patterns.ratelimit.evaluate import Charge, evaluate, give_back, look
+from django_redis_patterns.ratelimit.request_rules import RequestRule
+from django_redis_patterns.ratelimit.verdict import verdict_of
 from django_redis_patterns.realtime.sign_out import sign_out
 from django_redis_patterns.realtime.transmit import Message, transmit
 from django_redis_patterns.sessions import SessionMiddleware, SessionStore, for_user, logout, logout_everywhere
@@ -27,6 +33,7 @@ from tests.sessions.conftest import login
 
 songs = Leaderboard("songs", windows=["day", "all"], ties="competition")
 hot = Trending("articles", half_life="30d")
+login_limit = Limiter("login", "5/d", algorithm="log")
 USER = User(pk=7, username="ada")
 
 Call = tuple[Any, ...]  # a sync face and its arguments
@@ -71,6 +78,32 @@ def _hot(face: Any, *args: Any) -> Callable[[], Call]:
 
 def _hits(redis: redis.Redis) -> int:
     return round(redis.zscore(hot._keys[0], "a") or 0)
+
+
+def _limited(act: Callable[[Decision], Call]) -> Callable[[], Call]:
+    def prepare() -> Call:
+        login_limit.peek("ann")  # raises while Redis is away, where a hit is let through
+        return act(login_limit.hit("ann"))
+
+    return prepare
+
+
+def _both() -> list[Charge]:
+    return [Charge(login_limit.declared, name) for name in ("ann", "bob")]
+
+
+def _of_requests() -> RequestRule:
+    return RequestRule(rule=login_limit.declared, key=lambda request: "ann", count_if=lambda response: False)
+
+
+def _awaiting(first: Decision) -> HttpRequest:
+    request = HttpRequest()
+    verdict_of(request).note([_of_requests()], [first])
+    return request
+
+
+def _charged(redis: redis.Redis) -> int:
+    return sum(int(redis.llen(key)) for key in redis.scan_iter("*:ratelimit:*"))
 
 
 def _players(act: Callable[[], Call]) -> Callable[[], Call]:
@@ -175,6 +208,17 @@ ROWS: dict[str, Row] = {
     "Trending.rank": Row(_hot(hot.rank, "a"), reads=True),
     "Trending.score": Row(_hot(hot.score, "a"), reads=True),
     "Trending.top": Row(_hot(hot.top), reads=True),
+    "Limiter.hit": Row(_limited(lambda first: (login_limit.hit, "ann")), _charged, (1, 2)),
+    "Limiter.peek": Row(_limited(lambda first: (login_limit.peek, "ann")), reads=True),
+    "Limiter.reset": Row(_limited(lambda first: (login_limit.reset, "ann")), _charged, (1, 0)),
+    "Limiter.refund": Row(_limited(lambda first: (login_limit.refund, first)), _charged, (1, 0)),
+    "Limiter.wait": Row(_limited(lambda first: (login_limit.wait, "ann")), _charged, (1, 2)),
+    "evaluate": Row(_limited(lambda first: (evaluate, _both())), _charged, (1, 2, 3)),
+    "look": Row(_limited(lambda first: (look, _both())), reads=True),
+    "give_back": Row(_limited(lambda first: (give_back, [first])), _charged, (1, 0)),
+    "enforce": Row(_limited(lambda first: (enforce, HttpRequest(), [_of_requests()])), _charged, (1, 2)),
+    "settle": Row(_limited(lambda first: (settle, _awaiting(first), HttpResponse())), _charged, (1, 0)),
+    "forgive": Row(_limited(lambda first: (forgive, Attempt([], [first]))), _charged, (1, 0)),
     "Lock.acquire": Row(lambda: (lock("orders", wait=0).acquire,), _holders, (0, 1)),
     "Lock.holders": Row(_held(lambda held: (lock("orders").holders,)), _holders, (1,), reads=True),
     "Held.release": Row(_held(lambda held: (held.release,)), _holders, (1, 0)),
@@ -198,9 +242,17 @@ ROWS: dict[str, Row] = {
     "SessionStore.delete": Row(_session(lambda session: (session.delete,)), _pages, (ONE, NONE)),
     "SessionStore.exists": Row(_session(lambda session: (session.exists, session.session_key)), reads=True),
     "SessionStore.load": Row(_session(lambda session: (SessionStore(session.session_key).load,)), reads=True),
+    "SessionStore.prefetch": Row(_session(lambda session: (SessionStore(session.session_key).prefetch,)), reads=True),
     "SessionStore.save": Row(_session(_changed(lambda session: session.save)), _pages, (ONE, TWO)),
     "SessionStore.touch": Row(_session(lambda session: (session.touch,)), _pages, (ONE,)),
 }
+
+
+def was_answered(result: Any) -> bool:
+    """Return whether it is Redis who has decided, and not a policy for outages."""
+    decisions = getattr(result, "decisions", result if isinstance(result, list) else [result])
+    away = any(isinstance(decision, Decision) and decision.unavailable for decision in decisions)
+    return getattr(result, "status_code", 200) < 500 and not away and result is not False
 
 
 def operations() -> Iterator[str]:

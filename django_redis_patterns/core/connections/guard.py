@@ -26,6 +26,7 @@ _PACKER = sync.PythonRespSerializer(6000, Encoder("utf-8", "strict", False).enco
 # A connection interrupted before it has said who it is and which database it wants is as unfit as one with a
 # reply unread.
 _HALF_CONNECTED = 1
+_READS_NO_FURTHER = "Protocol error"
 
 
 class _Counting:
@@ -33,6 +34,7 @@ class _Counting:
 
     _owed = 0
     _packed = 1
+    _last_words: ResponseError | None = None
 
     def pack_commands(self, commands: Iterable[Any]) -> Any:
         commands = list(commands)
@@ -44,7 +46,17 @@ class _Counting:
         return packed
 
     def should_reconnect(self) -> bool:
-        return self._owed != 0 or super().should_reconnect()  # type: ignore[misc]
+        return self._owed != 0 or self._last_words is not None or super().should_reconnect()  # type: ignore[misc]
+
+    def _refused(self, error: ResponseError) -> None:
+        """Take an error for a reply. After some of them the server closes: they answer all that was sent."""
+        self._owed -= 1
+        if _READS_NO_FURTHER in str(error):
+            self._last_words = error
+
+    def _hear_last_words(self) -> None:
+        if self._last_words is not None:
+            raise self._last_words
 
 
 class _Guard(_Counting):
@@ -56,7 +68,7 @@ class _Guard(_Counting):
     def connect(self) -> None:
         if self._sock:  # type: ignore[attr-defined]
             return
-        self._owed = _HALF_CONNECTED
+        self._owed, self._last_words = _HALF_CONNECTED, None
         try:
             super().connect()  # type: ignore[misc]
         except Exception as error:
@@ -81,10 +93,11 @@ class _Guard(_Counting):
         super().send_packed_command(command, check_health=False)  # type: ignore[misc]
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        self._hear_last_words()
         try:
             reply = super().read_response(*args, **kwargs)  # type: ignore[misc]
-        except ResponseError:
-            self._owed -= 1
+        except ResponseError as error:
+            self._refused(error)
             raise
         self._owed -= 1
         return reply
@@ -98,7 +111,7 @@ class _AsyncGuard(_Counting):
     async def connect(self) -> None:
         if self.is_connected:  # type: ignore[attr-defined]
             return
-        self._owed = _HALF_CONNECTED
+        self._owed, self._last_words = _HALF_CONNECTED, None
         try:
             await super().connect()  # type: ignore[misc]
         except Exception as error:
@@ -126,10 +139,11 @@ class _AsyncGuard(_Counting):
             raise asyncio.CancelledError
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        self._hear_last_words()
         try:
             reply = await super().read_response(*args, **kwargs)  # type: ignore[misc]
-        except ResponseError:
-            self._owed -= 1
+        except ResponseError as error:
+            self._refused(error)
             raise
         self._owed -= 1
         return reply

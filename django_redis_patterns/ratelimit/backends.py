@@ -1,0 +1,146 @@
+"""Logins: each attempt is charged before its password is looked at, so however many come at once, no more pass."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from django_redis_patterns.core.client_ip import client_network
+from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.exceptions import RedisUnavailable
+
+from .decision import Decision
+from .evaluate import Charge, _give_back, aevaluate, evaluate
+from .identity import Identity
+from .keys import folded
+from .limiter import Limiter
+from .rules import rule
+from .verdict import verdict_of
+
+logger = logging.getLogger("django_redis_patterns.ratelimit")
+
+IP, USERNAME, BOTH, EVERYBODY = "login-ip", "login-username", "login-ip-username", "login-everybody"
+
+#: The attempt is charged already: an async face that calls the sync one, as that of BaseBackend does, charges once.
+_checking: ContextVar[bool] = ContextVar("redis_patterns_checking_password", default=False)
+
+
+@dataclass
+class Attempt:
+    """One guess at a password, and what it was charged."""
+
+    charges: list[Charge]
+    decisions: Sequence[Decision] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it must not reach the password."""
+        return not all(self.decisions)
+
+
+class LoginRateLimit:
+    """In front of a backend: ``class Directory(LoginRateLimit, LDAPBackend)``.
+
+    Counts failed attempts by address, by name, by both and of everybody, by the rules ``login-ip``, ``login-username``,
+    ``login-ip-username`` and ``login-everybody`` of the settings, each with a default. What is over one of them is
+    refused with PermissionDenied, as a wrong password is, and with the 429 of `RateLimitMiddleware` where that stands.
+    A success gives back its own charge, and clears the counts of its name; never that of the address. Whoever logs
+    in otherwise (``force_login``, ``login()`` after a sign-up) is not limited. A subclass may count by `charges` of its
+    own.
+    """
+
+    @sensitive_variables()
+    def authenticate(self, request: Any, username: Any = None, password: Any = None, **credentials: Any) -> Any:
+        """Return the user, or None. Raises PermissionDenied when there were too many attempts."""
+        check = partial(super().authenticate, request, username=username, password=password, **credentials)  # type: ignore[misc]
+        if _checking.get():
+            return check()
+        attempt = self._attempt(request, username, password, credentials)
+        attempt.decisions = evaluate(attempt.charges)
+        _refuse(request, attempt)
+        with _checking_password():
+            user = check()
+        if user is not None:
+            _welcome(request)
+            forgive(attempt)
+        return user
+
+    @sensitive_variables()
+    async def aauthenticate(self, request: Any, username: Any = None, password: Any = None, **credentials: Any) -> Any:
+        """Return the user, or None. Raises PermissionDenied when there were too many attempts."""
+        inherited = getattr(super(), "aauthenticate", None) or sync_to_async(super().authenticate)  # type: ignore[misc]
+        attempt = self._attempt(request, username, password, credentials)
+        attempt.decisions = await aevaluate(attempt.charges)
+        _refuse(request, attempt)
+        with _checking_password():
+            user = await inherited(request, username=username, password=password, **credentials)
+        if user is not None:
+            _welcome(request)
+            await aforgive(attempt)
+        return user
+
+    def charges(self, request: HttpRequest | None, name: str) -> list[Charge]:
+        """Return what an attempt at *name*, in its one spelling, costs. Without a *request* no address counts."""
+        network = client_network(request) if request is not None else None
+        identities: dict[str, Identity] = {EVERYBODY: "everybody", USERNAME: ("username", name)}
+        if network is not None:
+            identities |= {IP: ("ip", network), BOTH: ("ip", network, "username", name)}
+        return [Charge(rule(which), identity) for which, identity in identities.items()]
+
+    def _attempt(self, request: Any, username: Any, password: Any, credentials: dict[str, Any]) -> Attempt:
+        name = username if username is not None else credentials.get(get_user_model().USERNAME_FIELD)
+        if name is None or password is None:  # it is no attempt at a password
+            return Attempt([])
+        return Attempt(self.charges(request, folded(str(name))))
+
+
+class RateLimitedModelBackend(LoginRateLimit, ModelBackend):
+    """``AUTHENTICATION_BACKENDS = ["django_redis_patterns.ratelimit.backends.RateLimitedModelBackend"]``."""
+
+
+async def _forgive(io: IO, attempt: Attempt) -> bool:
+    """Clear the counts of the name, and give the others their charge back, in one trip; return whether it was done."""
+    own = [charge for charge in attempt.charges if charge.rule.name in (USERNAME, BOTH)]
+    others = [one for one in attempt.decisions if one.rule not in (USERNAME, BOTH)]
+    clear = [Limiter.of(charge.rule)._reset(io.on(charge.rule.alias), charge.identity) for charge in own]
+    try:
+        await io.gather(_give_back(io, others), *clear)
+    except RedisUnavailable as error:
+        logger.warning("A login that succeeded stays charged: %s", error)
+        return False
+    return True
+
+
+forgive, aforgive = both(_forgive)
+
+
+@contextmanager
+def _checking_password() -> Iterator[None]:
+    token = _checking.set(True)
+    try:
+        yield
+    finally:
+        _checking.reset(token)
+
+
+def _refuse(request: Any, attempt: Attempt) -> None:
+    if attempt.is_over:
+        if request is not None:
+            verdict_of(request).refusals += attempt.decisions
+        raise PermissionDenied("Too many attempts to log in.")
+
+
+def _welcome(request: Any) -> None:
+    """Forget that the same request was refused as somebody else: its view has tried two names, and one is right."""
+    if request is not None:
+        verdict_of(request).refusals.clear()

@@ -1,0 +1,32 @@
+"""What a rule says while Redis is away."""
+
+import logging
+
+from django_redis_patterns.core import trace
+from django_redis_patterns.exceptions import RedisUnavailable
+
+from .decision import Decision
+from .rules import Rule
+
+#: Seconds after which somebody who was denied may come again: about when a connection tries again.
+RETRY = 1.0
+
+logger = logging.getLogger("django_redis_patterns.ratelimit")
+_away: dict[str, object] = {}
+
+
+def answer(rule: Rule, error: RedisUnavailable) -> Decision:
+    """Return what *rule* says instead of Redis. The first time is logged."""
+    trace.count("ratelimit.unavailable")
+    mark = object()
+    if _away.setdefault(rule.name, mark) is mark:
+        policy = "open: everything passes" if rule.is_open else "closed: nothing passes"
+        logger.warning("Rate limit %r cannot count and is %s. %s", rule.name, policy, error)
+    retry_after = 0.0 if rule.is_open else RETRY
+    return Decision(rule.is_open, rule.name, rule.rates[0].limit, 0, retry_after, retry_after, unavailable=True)
+
+
+def over(rule: Rule) -> None:
+    """Redis has answered. The first time after an outage is logged."""
+    if _away.pop(rule.name, None) is not None:
+        logger.warning("Rate limit %r counts again.", rule.name)
