@@ -1,0 +1,159 @@
+"""What the processes of the torture do, each when it is told: wait, hold, write under a fence, and keep a diary."""
+
+import asyncio
+import os
+import threading
+import time
+from collections import Counter
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import django
+from asgiref.sync import sync_to_async
+from django.apps import apps
+from django.conf import settings
+from django.db import connections
+from django.test.signals import setting_changed
+
+if not apps.ready:
+    django.setup()
+
+from django_redis_patterns.core.connections import adisconnect
+from django_redis_patterns.exceptions import RedisUnavailable
+from django_redis_patterns.locks import Held, LockError, claim, fencing, lock
+from django_redis_patterns.locks.turnstile import Out
+from tests.vault.models import Account
+
+#: What is held here, by name.
+held: dict[str, Held] = {}
+#: When a token came into a queue, by the clock of Redis.
+arrivals: dict[str, str] = {}
+diary = -1
+
+
+def live(pipe: Connection, connection: dict[str, Any], folder: Path) -> None:
+    """Answer each call of (function, arguments, options) until the other end is gone."""
+    global diary
+    settings.REDIS_PATTERNS["CONNECTIONS"]["default"] = connection
+    setting_changed.send(object, setting="REDIS_PATTERNS", value=settings.REDIS_PATTERNS, enter=True)
+    connections.databases["default"] |= {"NAME": folder / "vault", "OPTIONS": {"timeout": 60}}
+    diary = os.open(folder / "diary", os.O_WRONLY | os.O_APPEND)
+    _remember_arrivals()
+    while True:
+        try:
+            function, args, options = pipe.recv()
+        except EOFError:
+            return
+        try:
+            pipe.send((function(*args, **options), None))
+        except Exception as error:
+            pipe.send((None, f"{type(error).__name__}: {error}"))
+
+
+def _remember_arrivals() -> None:
+    enter = claim.enter
+
+    async def noted(io: Any, place: Any, card: Any, **options: Any) -> Any:
+        answer = await enter(io, place, card, **options)
+        if isinstance(answer, Out) and answer.arrival:
+            arrivals[card.token] = answer.arrival
+        return answer
+
+    claim.enter = noted  # type: ignore[assignment]
+
+
+def note(mine: Held) -> None:
+    """Write down that the lock is ours at this moment; nothing, and `LockLost`, if it is not."""
+    moment = time.monotonic()  # before the check, which so speaks for it
+    mine.check()
+    fence = mine.fence
+    arrival = arrivals.get(mine.quorum.leases[0].card.token) or fence  # in at once: fences begin as microseconds
+    os.write(diary, f"{fence} {arrival} {moment}\n".encode())
+
+
+def take(name: str = "x", **options: Any) -> int:
+    """Get the lock and return its fence."""
+    mine = lock(name, **options).acquire()
+    held[name] = mine
+    note(mine)
+    return mine.fence
+
+
+def give(name: str = "x") -> None:
+    held.pop(name).release()
+
+
+def check(name: str = "x") -> None:
+    note(held[name])
+
+
+def write(name: str = "x", *, unchecked: bool = False) -> None:
+    """Add one to the account, by our fence; *unchecked*: without asking whether the lock is ours."""
+    account = Account.objects.get(pk=1)
+    account.balance += 1
+    fencing.save(account, held[name].fence) if unchecked else held[name].save(account)
+
+
+def work(name: str, times: int, *, hold: float = 0.001, **options: Any) -> dict[str, int]:
+    """Hold *times* times, and return how that went."""
+    ends: Counter[str] = Counter()
+    for _ in range(times):
+        try:
+            with lock(name, **options) as mine:
+                _stay(mine, hold)
+        except (LockError, RedisUnavailable) as error:
+            ends[type(error).__name__] += 1
+        else:
+            ends["done"] += 1
+    return dict(ends)
+
+
+def _stay(mine: Held, hold: float) -> None:
+    note(mine)
+    account = Account.objects.get(pk=1)
+    account.balance += 1
+    time.sleep(hold)
+    note(mine)
+    mine.save(account)
+    note(mine)
+
+
+async def awork(name: str, times: int, *, hold: float = 0.001, **options: Any) -> dict[str, int]:
+    """The same from a task."""
+    ends: Counter[str] = Counter()
+    for _ in range(times):
+        try:
+            async with lock(name, **options) as mine:
+                await sync_to_async(_stay, thread_sensitive=False)(mine, hold)
+        except (LockError, RedisUnavailable) as error:
+            ends[type(error).__name__] += 1
+        else:
+            ends["done"] += 1
+    return dict(ends)
+
+
+def crowd(name: str, times: int, *, threads: int = 2, tasks: int = 2, **options: Any) -> dict[str, int]:
+    """Have *threads* threads, and two loops with *tasks* tasks each, work side by side."""
+    ends: Counter[str] = Counter()
+    acts = [lambda: ends.update(work(name, times, **options))] * threads
+
+    async def main() -> None:
+        for told in await asyncio.gather(*(awork(name, times, **options) for _ in range(tasks))):
+            ends.update(told)
+        await adisconnect()
+
+    acts += [lambda: asyncio.run(main())] * 2
+    running = [threading.Thread(target=act) for act in acts]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    return dict(ends)
+
+
+def shift_clock(seconds: float) -> None:
+    """Let the wall clock of this process be wrong."""
+    true, true_ns = time.time, time.time_ns
+    time.time = lambda: true() + seconds
+    time.time_ns = lambda: true_ns() + int(seconds * 1e9)
