@@ -1,10 +1,12 @@
 """What the processes of the torture do, each when it is told: wait, hold, write under a fence, and keep a diary."""
 
 import asyncio
+import ctypes
 import os
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -69,7 +71,7 @@ def note(mine: Held) -> None:
     mine.check()
     fence = mine.fence
     arrival = arrivals.get(mine.quorum.leases[0].card.token) or fence  # in at once: fences begin as microseconds
-    os.write(diary, f"{fence} {arrival} {moment}\n".encode())
+    os.write(diary, f"{mine.name} {fence} {arrival} {moment}\n".encode())
 
 
 def take(name: str = "x", **options: Any) -> int:
@@ -90,9 +92,15 @@ def check(name: str = "x") -> None:
 
 def write(name: str = "x", *, unchecked: bool = False) -> None:
     """Add one to the account, by our fence; *unchecked*: without asking whether the lock is ours."""
-    account = Account.objects.get(pk=1)
+    account = _account(held[name].fence)
     account.balance += 1
     fencing.save(account, held[name].fence) if unchecked else held[name].save(account)
+
+
+def _account(fence: int) -> Account:
+    """Read the account, which from now on takes no older fence's write: else it could come after this read."""
+    Account.objects.filter(pk=1, fence__lt=fence).update(fence=fence)
+    return Account.objects.get(pk=1)
 
 
 def work(name: str, times: int, *, hold: float = 0.001, **options: Any) -> dict[str, int]:
@@ -111,7 +119,7 @@ def work(name: str, times: int, *, hold: float = 0.001, **options: Any) -> dict[
 
 def _stay(mine: Held, hold: float) -> None:
     note(mine)
-    account = Account.objects.get(pk=1)
+    account = _account(mine.fence)
     account.balance += 1
     time.sleep(hold)
     note(mine)
@@ -157,3 +165,58 @@ def shift_clock(seconds: float) -> None:
     true, true_ns = time.time, time.time_ns
     time.time = lambda: true() + seconds
     time.time_ns = lambda: true_ns() + int(seconds * 1e9)
+
+
+def hold_the_gil(seconds: float) -> None:
+    """Let no thread of this process run."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+
+
+def block_a_loop(*, ttl: float, seconds: float) -> str:
+    """Hold a lock in a task that does not let its loop run."""
+
+    async def main() -> str:
+        async with lock("x", ttl=ttl) as mine:
+            note(mine)
+            time.sleep(seconds)  # noqa: ASYNC251  that is what it does
+            note(mine)
+        await adisconnect()
+        return "held"
+
+    return asyncio.run(main())
+
+
+def fork() -> list[str]:
+    """Return what a forked child was told when it used, gave back and wanted what its parent holds."""
+    return _in_child(
+        [lambda: held["x"].check(), lambda: held["x"].release(), lambda: lock("x", wait=0).acquire() and None]
+    )
+
+
+def fork_and_take(name: str) -> list[str]:
+    """Return what became of a forked child that waits for a lock."""
+
+    def act() -> None:
+        with lock(name) as mine:
+            note(mine)
+
+    return _in_child([act])
+
+
+def _in_child(acts: list[Callable[[], None]]) -> list[str]:
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        os.write(writer, "\n".join(map(_outcome, acts)).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        outcomes = told.read().split("\n")
+    return [*outcomes, "gone" if os.waitpid(child, 0)[1] == 0 else "failed"]
+
+
+def _outcome(act: Callable[[], None]) -> str:
+    try:
+        act()
+    except Exception as error:
+        return type(error).__name__
+    return "got in"

@@ -35,7 +35,7 @@ def set_nx(times: int, ttl_ms: int, hold: float) -> dict[str, int]:
         account.balance, account.fence = account.balance + 1, fence
         account.save()
         for moment in (looked, time.monotonic()):
-            os.write(holders.diary, f"{fence} {arrival} {moment}\n".encode())
+            os.write(holders.diary, f"x {fence} {arrival} {moment}\n".encode())
         client().delete("naive")
     return {"done": times}
 
@@ -48,6 +48,7 @@ def test_a_lock_that_runs_out_and_frees_whoever_holds_it(field: Field) -> None:
     verdict = field.judge()
     assert verdict.overlaps > 0
     assert verdict.stale_writes > 0
+    assert verdict.lost_updates > 0
     assert verdict.inversions > 0
     assert not verdict.is_safe
 
@@ -69,21 +70,29 @@ def test_a_lock_that_outlives_its_holder(field: Field, bare_redis: redis.Redis) 
 @pytest.mark.parametrize(
     ("diary", "verdict"),
     [
-        ("1 1 0\n1 1 2\n2 2 3\n2 2 4\n", Verdict()),
-        ("1 1 0\n1 1 2\n2 2 1\n2 2 4\n", Verdict(overlaps=1)),
-        ("2 1 0\n2 1 2\n1 2 3\n1 2 4\n", Verdict(falling_fences=1, inversions=1)),
-        ("2 2 0\n2 2 2\n2 3 3\n2 3 4\n", Verdict(falling_fences=1, inversions=1)),
-        ("1 2 0\n1 2 2\n2 1 3\n2 1 4\n", Verdict(inversions=1)),
-        ("1 1 0\n1 1 9\n2 2 3\n3 3 5\n", Verdict(overlaps=2)),
+        ("1 1 0;1 1 2;2 2 3;2 2 4", Verdict()),
+        ("1 1 0;1 1 2;2 2 1;2 2 4", Verdict(overlaps=1)),
+        ("2 1 0;2 1 2;1 2 3;1 2 4", Verdict(falling_fences=1, inversions=1)),
+        ("2 2 0;2 2 2;2 3 3;2 3 4", Verdict(falling_fences=1, inversions=1)),
+        ("1 2 0;1 2 2;2 1 3;2 1 4", Verdict(inversions=1)),
+        ("1 1 0;1 1 9;2 2 3;3 3 5", Verdict(overlaps=2)),
     ],
 )
 def test_what_is_wrong_with_a_diary(diary: str, verdict: Verdict) -> None:
     """Each fault is counted by itself; lines come in any order."""
-    lines = diary.splitlines()
-    assert judge(read("\n".join(reversed(lines)))) == judge(read(diary)) == verdict
+    lines = [f"x {line}" for line in diary.split(";")] + ["y 0 9 0", "y 0 9 9"]
+    assert judge(read("\n".join(lines))) == judge(read("\n".join(reversed(lines)))) == verdict
 
 
-@pytest.mark.parametrize("history", [[(2, 1), (1, 2)], [(1, 1), (2, 1)]])
-def test_what_is_wrong_with_a_history(history: Any) -> None:
+@pytest.mark.parametrize(
+    ("history", "verdict"),
+    [
+        ([(1, 1), (1, 2), (2, 3)], Verdict()),
+        ([(2, 1), (1, 2), (3, 3)], Verdict(stale_writes=1)),
+        ([(1, 1), (2, 1), (3, 2)], Verdict(lost_updates=1)),
+    ],
+)
+def test_what_is_wrong_with_a_history(history: Any, verdict: Verdict) -> None:
     """A write by an older fence, and a write that lost another's."""
-    assert judge([Stay(1, 1, 0, 1)], history) == Verdict(stale_writes=1)
+    assert judge([Stay(1, 1, 0, 1)], history) == verdict
+    assert verdict.is_safe == (verdict == Verdict())

@@ -154,11 +154,12 @@ class Verdict:
     falling_fences: int = 0
     inversions: int = 0
     stale_writes: int = 0
+    lost_updates: int = 0
 
     @property
     def is_safe(self) -> bool:
         """Whether nobody was in with another, and nobody wrote over who came later."""
-        return self.overlaps == self.falling_fences == self.stale_writes == 0
+        return self.overlaps == self.falling_fences == self.stale_writes == self.lost_updates == 0
 
     @property
     def is_fair(self) -> bool:
@@ -166,19 +167,21 @@ class Verdict:
         return self.is_safe and self.inversions == 0
 
 
-def read(diary: str) -> list[Stay]:
-    """Return the stays that the diary of all holders tells of, in the order of their beginnings."""
+def read(diary: str, name: str = "x") -> list[Stay]:
+    """Return the stays that the diary of all holders of *name* tells of, in the order of their beginnings."""
     looks: dict[tuple[int, float], list[float]] = defaultdict(list)
     for line in diary.splitlines():
-        fence, arrival, moment = line.split()
-        looks[int(fence), float(arrival)].append(float(moment))
+        lock_name, fence, arrival, moment = line.split()
+        if lock_name == name:
+            looks[int(fence), float(arrival)].append(float(moment))
     stays = [Stay(fence, arrival, min(at), max(at)) for (fence, arrival), at in looks.items()]
     return sorted(stays, key=lambda stay: stay.entered)
 
 
 def judge(stays: Iterable[Stay], history: Iterable[tuple[int, int]] = ()) -> Verdict:
     """Count what is wrong with a lock that these holders held, and with what they wrote."""
-    in_time, in_line = list(stays), sorted(stays, key=lambda stay: stay.arrival)
+    in_time, writes = list(stays), list(history)
+    in_line = sorted(in_time, key=lambda stay: stay.arrival)
     latest, overlaps = float("-inf"), 0
     for stay in in_time:
         overlaps += stay.entered < latest
@@ -187,7 +190,8 @@ def judge(stays: Iterable[Stay], history: Iterable[tuple[int, int]] = ()) -> Ver
         overlaps,
         sum(after.fence <= before.fence for before, after in pairwise(in_time)),
         sum(after.fence <= before.fence for before, after in pairwise(in_line)),
-        sum(new[0] < old[0] or new[1] <= old[1] for old, new in pairwise(history)),
+        sum(new[0] < old[0] for old, new in pairwise(writes)),
+        sum(new[1] <= old[1] for old, new in pairwise(writes)),
     )
 
 
