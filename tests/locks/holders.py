@@ -21,7 +21,7 @@ from django.test.signals import setting_changed
 if not apps.ready:
     django.setup()
 
-from django_redis_patterns.core.connections import adisconnect
+from django_redis_patterns.core.connections import adisconnect, client
 from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.locks import Held, LockError, claim, fencing, lock
 from django_redis_patterns.locks.turnstile import Out
@@ -220,3 +220,11 @@ def _outcome(act: Callable[[], None]) -> str:
     except Exception as error:
         return type(error).__name__
     return "got in"
+
+
+def give_when_queued(name: str = "x") -> None:
+    """Give the lock back as soon as somebody waits for it."""
+    queue = lock(name).places()[0].keys[1]
+    while not client().exists(queue):
+        time.sleep(0.005)
+    give(name)

@@ -91,8 +91,9 @@ class Process:
 class Field:
     """Where a torture takes place: processes, their diary, and a database whose every write is remembered."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, connection: dict[str, Any] | None = None) -> None:
         self.folder = folder
+        self._connection = connection or settings.REDIS_PATTERNS["CONNECTIONS"]["default"]
         self.processes: list[Process] = []
         (folder / "diary").touch()
         with self._vault() as vault:
@@ -106,12 +107,12 @@ class Field:
             process.end()
 
     def process(self, connection: dict[str, Any] | None = None) -> Process:
-        """Return one more process, on the default *connection* of the test unless it is given."""
-        self.processes.append(Process(connection or settings.REDIS_PATTERNS["CONNECTIONS"]["default"], self.folder))
+        """Return one more process, on the field's *connection* unless it is given."""
+        self.processes.append(Process(connection or self._connection, self.folder))
         return self.processes[-1]
 
-    def several(self, count: int, connection: dict[str, Any] | None = None) -> list[Process]:
-        return [self.process(connection) for _ in range(count)]
+    def several(self, count: int) -> list[Process]:
+        return [self.process() for _ in range(count)]
 
     def everybody(self, function: Callable[..., Any], *args: Any, **options: Any) -> dict[str, int]:
         """Have all processes do it at the same time; return the sums of what they count."""
