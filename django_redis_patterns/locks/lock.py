@@ -174,8 +174,13 @@ class Lock:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         held = entered.pop(self)
-        if kind is None:
-            warn_before_commit(self.name)
+        try:
+            if kind is None:
+                warn_before_commit(self.name)
+        finally:  # also when the warning is an error
+            self._leave(held, kind)
+
+    def _leave(self, held: Held, kind: type[BaseException] | None) -> None:
         try:
             held.release()
         except LockUnavailable as error:
