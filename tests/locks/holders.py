@@ -3,10 +3,13 @@
 import asyncio
 import ctypes
 import os
+import random
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -228,3 +231,26 @@ def give_when_queued(name: str = "x") -> None:
     while not client().exists(queue):
         time.sleep(0.005)
     give(name)
+
+
+class Interrupt(BaseException):
+    """As Ctrl-C, and as a time limit of a task queue."""
+
+
+def be_interrupted(names: list[str], **options: Any) -> int:
+    """Hold one after the other, while a signal's handler raises soon, anywhere; return how often it came too late."""
+    draw, ended = random.Random(2), 0
+
+    def interrupt(*_: object) -> None:
+        raise Interrupt
+
+    lock("warm").acquire().release()
+    signal.signal(signal.SIGALRM, interrupt)
+    for name in names:
+        with suppress(Interrupt):
+            signal.setitimer(signal.ITIMER_REAL, draw.uniform(1e-5, 0.002))
+            with suppress(LockError), lock(name, **options):
+                pass
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            ended += 1
+    return ended
