@@ -254,3 +254,13 @@ def be_interrupted(names: list[str], **options: Any) -> int:
             signal.setitimer(signal.ITIMER_REAL, 0)
             ended += 1
     return ended
+
+
+def convoy(times: int, name: str = "x", hold: float = 0.001, **options: Any) -> dict[str, int]:
+    """Hold *times* times, and do nothing but keep the diary."""
+    for _ in range(times):
+        with lock(name, **options) as mine:
+            note(mine)
+            time.sleep(hold)
+            note(mine)
+    return {"done": times}
