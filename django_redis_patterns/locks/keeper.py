@@ -24,8 +24,9 @@ from .turnstile import In, come, leave, renew
 MOST_AT_ONCE = 1000
 #: A renewal that failed is tried again after so many seconds, drawn from up to twice as many.
 AGAIN = 0.15
-#: Seconds after which a thread with nothing to keep ends.
-LINGER = 10.0
+#: Seconds after which a thread with nothing to keep ends. Until then it looks around that often, so that a lock which
+#: is held for a moment need not wake it.
+LINGER, LOOK_AROUND = 10.0, LISTEN_AFTER
 #: When to give back: at once, and again after what was still on its way has surely arrived.
 GIVE_BACK_AT = (0.0, 0.1, 1.0)
 
@@ -54,7 +55,8 @@ class Keeper:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._wakes_at = 0.0
-        self._is_idle = self._is_failing = False
+        self._ends_at = 0.0
+        self._is_failing = False
 
     def keep(self, lease: Lease) -> None:
         """Renew *lease* until it is dropped, lost, forgotten by its holder, or at its end."""
@@ -74,7 +76,7 @@ class Keeper:
     def _see_to(self, when: float) -> None:
         with self._guard:
             if self._thread is None:
-                self._wakes_at, self._is_idle = when, False
+                self._wakes_at, self._ends_at = when, now() + LINGER
                 self._thread = threading.Thread(target=self._run, name=f"redis-locks-{self._alias}", daemon=True)
                 self._thread.start()
             elif when < self._wakes_at:
@@ -93,11 +95,12 @@ class Keeper:
     def _is_needed(self) -> bool:
         with self._guard:
             times = [lease.due for lease in self._kept()] + [errand.when for errand in self._errands]
-            has_idled, self._is_idle = self._is_idle, not times
-            if self._is_idle and has_idled:
+            if times:
+                self._ends_at = now() + LINGER
+            elif now() >= self._ends_at:
                 self._thread = None
                 return False
-            self._wakes_at = min(times, default=now() + LINGER)
+            self._wakes_at = min(times, default=now() + LOOK_AROUND)
             return True
 
     def _kept(self) -> list[Lease]:

@@ -11,6 +11,7 @@ import redis
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.locks import lock
+from django_redis_patterns.locks.keeper import keeper
 from django_redis_patterns.testing.servers import RedisServer
 from tests.locks import holders
 from tests.locks.holders import give, take
@@ -121,3 +122,18 @@ def test_a_thousand_locks_are_renewed_by_one_command(redis_server: RedisServer, 
     for one in held:
         one.check()
         one.release()
+
+
+def test_a_lock_that_is_held_for_a_moment_leaves_the_keeper_asleep() -> None:
+    """Its thread is neither woken nor replaced: there is nothing to keep."""
+    with lock("x"):
+        pass
+    mine = keeper("default")
+    thread, wakes_at = mine._thread, mine._wakes_at
+    assert thread is not None
+    for _ in range(100):
+        with lock("x"):
+            pass
+    assert mine._thread is thread
+    assert not mine._wake.is_set()
+    assert mine._wakes_at - wakes_at < 2
