@@ -165,8 +165,9 @@ class Subscriber:
             if self._channels.is_idle:
                 return
             _send(sock, self._channels.outgoing())
-            selector.select(max(0.0, next_tick - time.monotonic()))
-            waker.clear()
+            ready = selector.select(max(0.0, next_tick - time.monotonic()))
+            if any(key.fileobj is waker for key, _ in ready):
+                waker.clear()
             for reply in replies.feed(_received(sock)):
                 self._obey()
                 self._channels.received(reply)
