@@ -4,8 +4,8 @@
 
 Alone: median microseconds of acquire and release by one process. Convoy: processes that want the same lock again and
 again and hold it for a millisecond; a hand-over is from just before a release to another one's being in (p50, p99).
-``x floor`` is the ratio to a token that is passed on by RPUSH and awaited by BLPOP. ``retaken`` is how often nobody was handed it: who
-had it took it again, past those who waited.
+``x floor`` is the ratio to a token that is passed on by RPUSH and awaited by BLPOP. ``retaken`` is how often nobody was
+handed it: who had it took it again, past those who waited.
 """
 
 import os
