@@ -54,15 +54,13 @@ def test_eight_processes_want_it(field: Field, redis_server: RedisServer, bare_r
     """
     field.several(8)
     field.everybody(holders.convoy, 1)
-    listening = bare_redis.pubsub_channels()
-    assert 1 <= len(listening) <= 8
     bare_redis.config_resetstat()
     assert field.everybody(holders.convoy, 25) == {"done": 200}
     told = calls(bare_redis)
     scripts = told["evalsha"] + told.get("eval", 0)
     assert 400 <= scripts <= 440
     assert told["publish"] <= 200
-    assert told.get("subscribe", 0) <= 8 - len(listening)
+    assert told.get("subscribe", 0) <= 8 + 1  # each process once, if it has not waited before; and the test's own
     verdict = field.judge()
     assert verdict.is_fair
     stays = field.stays()
