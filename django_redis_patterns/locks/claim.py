@@ -56,8 +56,9 @@ class Claim:
             here = post(self._place.connection, await io.on(self._place.connection).primary(self._place.keys[0]))
             with here.expecting(self._card.token) as waiter:
                 try:
-                    lease = await self._ask(io, fence, is_queueing=here.is_open)
-                    if lease is None and not here.is_open:
+                    is_listening = here.is_open  # others may open it while we ask
+                    lease = await self._ask(io, fence, is_queueing=is_listening)
+                    if lease is None and not is_listening:
                         await here.open(io)
                         lease = await self._ask(io, fence, is_queueing=True)
                     self._silent_since = None

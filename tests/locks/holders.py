@@ -163,6 +163,11 @@ def crowd(name: str, times: int, *, threads: int = 2, tasks: int = 2, **options:
     return dict(ends)
 
 
+def do_without_heartbeats() -> None:
+    """Let who waits in this process rely on what it is told."""
+    claim.HEARTBEAT = 1000.0
+
+
 def shift_clock(seconds: float) -> None:
     """Let the wall clock of this process be wrong."""
     true, true_ns = time.time, time.time_ns

@@ -90,6 +90,13 @@ def test_one_release_wakes_one(field: Field, redis_server: RedisServer, bare_red
     assert field.judge().is_fair
 
 
+def test_many_come_at_once_to_a_process_that_does_not_listen_yet(field: Field) -> None:
+    """All of them end up in the queue, also those who asked before their process listened: none needs its heartbeat."""
+    process = field.process()
+    process.do(holders.do_without_heartbeats)
+    assert process.do(holders.crowd, "x", 1, threads=20, tasks=0, wait=5) == {"done": 20}
+
+
 def test_a_newcomer_does_not_jump_the_queue(field: Field, bare_redis: redis.Redis) -> None:
     """Not even without waiting, in the moment in which the lock is free and the first in the queue sleeps."""
     holder, waiter, newcomer = field.several(3)
