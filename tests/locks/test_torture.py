@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from django_redis_patterns.locks import semaphore
 from django_redis_patterns.locks.claim import HEARTBEAT
+from django_redis_patterns.locks.turnstile import renew
 from tests.locks import holders
 from tests.locks.holders import check, give, take, write
 from tests.locks.torture import Field, Refused, keys_left, queued, until
@@ -211,6 +213,19 @@ def test_threads_and_loops_on_one_lock(field: Field) -> None:
     assert field.everybody(holders.crowd, "x", 5, ttl=1) == {"done": 2 * 6 * 5}
     assert field.judge().is_fair
     assert len(field.stays()) == 60
+
+
+def test_a_short_visit_does_not_shorten_what_others_have(bare_redis: redis.Redis) -> None:
+    """Keys live for as long as the longest lease in them, whoever comes and goes."""
+    thumbs = lambda ttl: semaphore("x", limit=2, ttl=ttl).acquire()  # noqa: E731
+    long, short = thumbs(3 * 3600), thumbs(1)
+    for key in long.quorum.leases[0].place.keys[::2]:
+        assert bare_redis.ttl(key) > 3 * 3600
+    renew("default", short.quorum.leases)
+    for key in long.quorum.leases[0].place.keys[::2]:
+        assert bare_redis.ttl(key) > 3 * 3600
+    short.release()
+    long.release()
 
 
 @pytest.mark.slow

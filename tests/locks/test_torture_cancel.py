@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from django.db import transaction
 
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.locks import ReleasedBeforeCommit, entered, lock
+from django_redis_patterns.locks.keeper import GIVE_BACK_AT, keeper
+from django_redis_patterns.locks.place import Card
+from django_redis_patterns.locks.turnstile import In, come
 from tests.locks import holders
 from tests.locks.torture import Field, keys_left, until
 
@@ -145,6 +150,37 @@ def test_a_waiter_is_cancelled_while_its_grant_is_on_its_way() -> None:
         await adisconnect()
 
     asyncio.run(act())
+
+
+def test_who_was_granted_and_then_cancelled_gives_it_back_at_once() -> None:
+    """Before it could know of the grant: the next one does not wait for a later look."""
+
+    async def act() -> list[float]:
+        waited = []
+        for _ in range(15):
+            holder = await lock("x", ttl=60).aacquire()
+            first, second = (asyncio.create_task(lock("x", ttl=60).aacquire()) for _ in range(2))
+            await asyncio.sleep(0.05)
+            with ThreadPoolExecutor() as pool:
+                pool.submit(holder.release).result()
+            first.cancel()
+            cancelled = time.monotonic()
+            held = await second
+            waited.append(time.monotonic() - cancelled)
+            await held.arelease()
+        await adisconnect()
+        return waited
+
+    assert statistics.median(asyncio.run(act())) < GIVE_BACK_AT[1]
+
+
+@pytest.mark.parametrize("late", [0.04, 0.5])
+def test_a_question_that_arrives_late(late: float) -> None:
+    """After it was taken back, since it was held up on its way: it is taken back again."""
+    place, card = lock("x").places()[0], Card.new(60)
+    keeper("default").give_back(place, card)
+    time.sleep(late)
+    assert isinstance(come(place, card), In)
 
 
 @pytest.mark.parametrize("is_busy", [False, True])
