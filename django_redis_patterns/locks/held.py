@@ -68,6 +68,8 @@ class Held:
         leases = self.quorum.leases
         if self.quorum.needed < len(leases):
             return await leave_majority(io, self.quorum)
+        if len(leases) == 1:
+            return await left(io, leases[0].place, leases[0].card, leases[0].fence)
         return all(await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in leases)))
 
     def save(self, obj: Any, **options: Any) -> None:

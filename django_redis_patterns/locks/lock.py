@@ -175,19 +175,14 @@ class Lock:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         held = entered.pop(self)
         try:
-            if kind is None:
-                warn_before_commit(self.name)
-        finally:  # also when the warning is an error
-            self._leave(held, kind)
-
-    def _leave(self, held: Held, kind: type[BaseException] | None) -> None:
-        try:
             held.release()
         except LockUnavailable as error:
             held.leave_behind(error)
         except LockLost:
             if kind is None:
                 raise
+        if kind is None:  # afterwards, as the next one is waiting
+            warn_before_commit(self.name)
 
     async def __aenter__(self) -> Held:
         self._refuse_decorator_options()

@@ -159,6 +159,7 @@ class Subscriber:
 
     def _listen(self, sock: socket.socket, waker: _Waker, selector: selectors.BaseSelector) -> None:
         replies, next_tick = Replies(), time.monotonic() + TICK
+        sock.setblocking(False)
         self._channels.connected()
         while not self._closing.is_set():
             self._obey()
@@ -181,11 +182,11 @@ def _send(sock: socket.socket, commands: bytes) -> None:
     if commands:
         sock.settimeout(SEND_SECONDS)
         sock.sendall(commands)
+        sock.setblocking(False)
 
 
 def _received(sock: socket.socket) -> bytes:
     """Return what has arrived, without waiting."""
-    sock.settimeout(0)
     try:
         data = sock.recv(READ_SIZE)
     except (BlockingIOError, SSLWantReadError):
