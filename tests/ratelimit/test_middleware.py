@@ -215,10 +215,20 @@ def test_that_nobody_s_address_is_known_is_said_once(visit: Visitor, caplog: pyt
     assert trace.counters()["ratelimit.unknown_ip"] == before + 3
 
 
-@pytest.mark.parametrize("path", ["api/", "*"])
-def test_a_match_that_could_not_match_is_named(path: str) -> None:
-    with pytest.raises(ValueError, match='start with "/"'):
-        Match.parse({"path": path})
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"path": "api/"}, 'start with "/"'),
+        ({"path": ["/api/", "*"]}, 'start with "/"'),
+        ({"path": [7]}, "a text or a list of texts"),
+        ({"route": [7]}, "a text or a list of texts"),
+        ({}, 'match is {"path": "/api/"}'),
+        ("/api/", 'match is {"path": "/api/"}'),
+    ],
+)
+def test_a_match_that_could_not_match_is_named(given: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Match.parse(given)
 
 
 @pytest.mark.parametrize(
