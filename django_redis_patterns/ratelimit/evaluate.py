@@ -97,7 +97,6 @@ class Slip:
         self.meters = [tab.setdefault(meter.key, meter) for meter in meters(self.rule, self.tag, group)]
         for meter in self.meters:
             meter.cost += self.cost
-            meter.group = min(meter.group, group)
 
     def remembered(self) -> Decision | None:
         """Return the denial that this process remembers."""

@@ -11,7 +11,7 @@ from .rate import Rate
 from .rules import US, Rule, drain
 
 #: A sliding window is counted in so many slices, and the one that it has half left counts whole: it never admits too
-#: much, and at 0.9 of the limit, at random, 99.5 % of what an exact log does.
+#: much, and at 0.9 of the limit, at random, over 99 % of what an exact log does.
 SLICES = 60
 #: Rules that decide together; each rule in shadow mode is a group of its own.
 ENFORCED = 0

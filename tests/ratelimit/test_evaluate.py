@@ -120,6 +120,22 @@ def test_one_rule_twice_is_charged_twice(face: Face) -> None:
     assert remaining(Charge(api, IP)) == [4]
 
 
+def test_two_that_do_not_fit_together_may_fit_alone(face: Face) -> None:
+    """What is remembered is that both were too much."""
+    api = rule("api", "2/d")
+    assert not any(face(evaluate, [Charge(api, IP), Charge(api, IP, 2)]))
+    assert face(evaluate, [Charge(api, IP)])[0]
+
+
+def test_a_rule_and_its_shadow_count_together(face: Face) -> None:
+    """On one counter, and the rule decides for all."""
+    shadow, strict, other = rule("api", "1/d", shadow=True), rule("api", "1/d"), rule("other", "9/d")
+    for pair in ([shadow, strict], [strict, shadow]):
+        decisions = face(evaluate, [Charge(one, IP) for one in [*pair, other]])
+        assert sorted(map(bool, decisions[:2])) == [False, True]
+        assert remaining(Charge(other, IP)) == [9]
+
+
 def test_nothing_to_charge(face: Face) -> None:
     """Is no trip."""
     with trace.record() as log:

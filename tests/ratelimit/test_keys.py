@@ -95,7 +95,7 @@ def test_windows_that_follow_each_other_do_not_add_up(
 
 
 @pytest.mark.slow
-@every_algorithm
+@pytest.mark.parametrize("algorithm", ["sliding", "log"])
 def test_a_great_flood_does_not_grow_a_key(
     algorithm: Any, bare_redis: redis.Redis, nothing_is_remembered: None
 ) -> None:

@@ -158,7 +158,7 @@ def test_the_script_does_what_the_model_does_a_hundred_thousand_times(
     redis_server: Any, bare_redis: redis.Redis
 ) -> None:
     """The same, for many more lives."""
-    assert sum(live(bare_redis, range(start, start + 500), 10) for start in range(10_000, 110_000, 500))
+    assert sum(live(bare_redis, range(start, start + 500), 7) for start in range(10_000, 110_000, 500))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

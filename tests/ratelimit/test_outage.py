@@ -153,6 +153,19 @@ def test_charges_that_only_some_could_count(proxy: FaultProxy, server: RedisServ
             assert Limiter.of(here.rule).peek("ann").remaining == left
 
 
+def test_a_denial_stands_when_the_rest_cannot_be_given_back(proxy: FaultProxy) -> None:
+    """It stays charged, and the decisions tell so."""
+    charges = [Charge(open_one.declared, "ann"), Charge(closed_one.declared, "bob")]
+    closed_one.refund(closed_one.hit("bob"))
+    closed_one.hit("bob", 2)
+    proxy.cut_reply(3)
+    decisions = evaluate(charges)
+    assert [bool(decision) for decision in decisions] == [True, False]
+    assert decisions[0].remaining == 1
+    proxy.heal()
+    assert evaluate(charges)[0].rule == "login"
+
+
 def test_wrong_credentials_are_never_open(server: RedisServer, proxy: FaultProxy) -> None:
     """They are a mistake, not an outage, on every face, for one identity and for several."""
     open_one.hit("ann")

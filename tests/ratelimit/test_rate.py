@@ -105,6 +105,12 @@ def test_a_mistake_in_a_rule_is_named(options: dict[str, Any], message: str) -> 
         assert message in str(told.value)
 
 
+def test_a_bucket_counts_in_the_largest_units_it_can() -> None:
+    """A round number of a long period needs few: what looks like too much is exact."""
+    for text in ("200000/d", "1000000/w", "1000000/366d"):
+        assert Limiter("x", text, algorithm="bucket").hit("ann").remaining == Rate.parse(text).limit - 1
+
+
 def test_a_rule_has_a_name() -> None:
     """Empty names would share a counter."""
     with pytest.raises(ValueError, match="A rule has a name"):

@@ -59,10 +59,10 @@ def test_no_window_is_exceeded() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rates", [["40/s"], ["500/s"], ["3/s", "20/10s"], ["200/5s", "50/s", "300/10s"]], ids=str)
+@pytest.mark.parametrize("rates", [["500/s"], ["3/s", "20/6s"], ["200/5s", "50/s", "220/6s"]], ids=str)
 def test_no_window_is_exceeded_for_long(rates: list[str]) -> None:
     """The same, with other limits, for longer than the longest window takes twice."""
-    check(hammered(21, rates), rates)
+    check(hammered(13, rates), rates)
 
 
 class Racy:
