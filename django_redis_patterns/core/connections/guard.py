@@ -45,13 +45,14 @@ class _Counting:
         return packed
 
     def should_reconnect(self) -> bool:
-        return self._owed != 0 or self._last_words is not None or super().should_reconnect()  # type: ignore[misc]
+        return self._owed != 0 or super().should_reconnect()  # type: ignore[misc]
 
     def _refused(self, error: ResponseError) -> None:
-        """Take an error for a reply. After some of them the server closes: they answer all that was sent."""
-        self._owed -= 1
+        """Take an error for a reply. After some of them the server hangs up: they answer all that is still owed."""
         if _READS_NO_FURTHER in str(error):
             self._last_words = error
+        else:
+            self._owed -= 1
 
     def _hear_last_words(self) -> None:
         if self._last_words is not None:
