@@ -87,6 +87,17 @@ class RateLimit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Locks:
+    """Seconds, where a lock says nothing else: ``TTL`` until a dead holder's lock is free, ``WAIT`` for it (None: for
+    ever), ``MAX_HOLD`` for which a living holder's is renewed (None: for ever)."""
+
+    connection: str = "default"
+    ttl: float = _option(30.0, at_least=0.01)
+    wait: float | None = _option(10.0, at_least=0)
+    max_hold: float | None = _option(3600.0, at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Leaderboards:
     """``CONNECTION``: which Redis holds the boards."""
 
@@ -114,6 +125,7 @@ class Settings:
     connections: Mapping[str, Connection] = field(default_factory=dict)
     sessions: Sessions = Sessions()
     ratelimit: RateLimit = RateLimit()
+    locks: Locks = Locks()
     leaderboards: Leaderboards = Leaderboards()
     realtime: Realtime = Realtime()
 
@@ -121,6 +133,7 @@ class Settings:
 ROOMS: dict[str, type] = {
     "SESSIONS": Sessions,
     "RATELIMIT": RateLimit,
+    "LOCKS": Locks,
     "LEADERBOARDS": Leaderboards,
     "REALTIME": Realtime,
 }

@@ -4,9 +4,15 @@ RedisPatternsError
 ├── InvalidConfiguration     (also Django's ImproperlyConfigured)
 ├── RedisUnavailable         Redis did not answer; ``ambiguous`` says whether the command may have run
 │   ├── RedisFull            it has no memory left for writes
-│   └── PoolExhausted        all connections of this process are in use
+│   ├── PoolExhausted        all connections of this process are in use
+│   └── LockUnavailable      (also a LockError) nobody knows whether the lock is free
 ├── RedisDenied              wrong password, missing permission: never answered by a policy meant for outages
 ├── SerializationError       a value that cannot be stored, or stored bytes that cannot be read
+├── LockError
+│   ├── LockTimeout          (also Python's TimeoutError) others held the lock for as long as we waited
+│   ├── LockLost             it was ours, and is not any more
+│   ├── LockReentry          (also a RuntimeError) who holds the lock wants it again, and would wait for itself
+│   └── StaleFence           somebody has written with a newer fence
 ├── RebuildOvertaken         a leaderboard is being rebuilt by somebody who began later
 ├── InexactScore             a score that a board would round (also a ValueError)
 └── UnknownTopic             a topic that no class declares (also a LookupError)
@@ -70,6 +76,54 @@ class RedisDenied(RedisPatternsError):
     def __init__(self, alias: str, reason: object) -> None:
         super().__init__(f"Redis connection {alias!r} was refused: {reason}. Check its credentials and permissions.")
         self.alias = alias
+
+
+class LockError(RedisPatternsError):
+    """Root of what locks raise."""
+
+
+class LockTimeout(LockError, TimeoutError):
+    """Others held the lock for as long as we waited.
+
+    ``name`` is the lock's; ``waited`` is in seconds; ``holder`` tells who has it and since when, if that is known.
+    """
+
+    def __init__(self, name: str, waited: float, holder: object = None) -> None:
+        when = f" within {waited:.3g} s" if waited >= 0.01 else ""
+        who = f": held by {holder}" if holder else ""
+        super().__init__(f"The lock {name!r} was not free{when}{who}.")
+        self.name, self.waited, self.holder = name, waited, holder
+
+
+class LockLost(LockError):
+    """The lock ``name`` was ours and is not any more: somebody else may have been at work since."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"The lock {name!r} was lost: {reason}.")
+        self.name = name
+
+
+class LockReentry(LockError, RuntimeError):
+    """Who holds the lock ``name`` wants it again: it would wait for itself."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"This thread or task holds the lock {name!r} already, and would wait for itself.")
+        self.name = name
+
+
+class LockUnavailable(LockError, RedisUnavailable):
+    """Redis is away, so nobody knows whether the lock is free. It is not ours; ``ambiguous`` as in the base."""
+
+    def __init__(self, alias: str, reason: object, *, ambiguous: bool) -> None:
+        RedisUnavailable.__init__(self, alias, reason, ambiguous=ambiguous)
+
+
+class StaleFence(LockError):
+    """Nothing was written: somebody has written the row with a newer fence, or it is gone."""
+
+    def __init__(self, obj: object, fence: int) -> None:
+        super().__init__(f"{obj!r} was not written: another holder has written it since fence {fence}, or it is gone.")
+        self.fence = fence
 
 
 class SerializationError(RedisPatternsError):

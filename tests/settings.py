@@ -12,6 +12,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django_redis_patterns",
     "tests.boards",
+    "tests.vault",
 ]
 MIDDLEWARE = [
     "django_redis_patterns.sessions.SessionMiddleware",

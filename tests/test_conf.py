@@ -64,7 +64,10 @@ def test_a_string_is_a_url() -> None:
         ({"PREFX": "shop"}, "'PREFX'. Did you mean 'PREFIX'?"),
         ({"SESIONS": {}}, "Did you mean 'SESSIONS'?"),
         ({"CONECTIONS": {}}, "Did you mean 'CONNECTIONS'?"),
-        ({"ZZZ": 1}, "Known options: CONNECTIONS, IPV6_PREFIX, LEADERBOARDS, PREFIX, RATELIMIT, REALTIME, SESSIONS, "),
+        (
+            {"ZZZ": 1},
+            "Known options: CONNECTIONS, IPV6_PREFIX, LEADERBOARDS, LOCKS, PREFIX, RATELIMIT, REALTIME, SESSI",
+        ),
         ({"SESSIONS": {"SLIDE": True}}, "Did you mean 'SLIDING'?"),
         ({"SESSIONS": {"SLIDING": 1}}, "SESSIONS.SLIDING must be bool, not int."),
         ({"SESSIONS": {"TOUCH_EVERY": "5"}}, "SESSIONS.TOUCH_EVERY must be float, not str."),

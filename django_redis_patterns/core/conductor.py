@@ -5,11 +5,14 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, cast
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 
+from .bell import Bell
+from .connections.clients import aprimary, primary
 from .connections.command import Command
 from .connections.wire import asend, send
 
@@ -27,6 +30,22 @@ class Sleep:
     seconds: float
 
 
+@dataclass
+class Wait:
+    """Ask the driver to wait for a ring, or (without a bell) only whether it could wait that long."""
+
+    bell: Bell | None
+    seconds: float
+
+
+@dataclass
+class Locate:
+    """Ask the driver which node of a cluster serves a key."""
+
+    alias: str
+    key: str
+
+
 class Body(Protocol):
     """A coroutine, as far as it takes one to drive it."""
 
@@ -40,8 +59,8 @@ class Gather:
     bodies: Sequence[Body]
 
 
-Request = Command | Call | Sleep | Gather
-_REQUESTS = {Command, Call, Sleep, Gather}
+Request = Command | Call | Sleep | Wait | Locate | Gather
+_REQUESTS = {Command, Call, Sleep, Wait, Locate, Gather}
 
 
 @dataclass
@@ -77,7 +96,8 @@ class Run:
                 self.step(RuntimeError(f"{self.body!r} waited for something other than its io."))
 
 
-_Work = list[Command] | Call | Sleep
+_Single = Call | Sleep | Wait | Locate
+_Work = list[Command] | _Single
 
 
 def _conduct(runs: list[Run]) -> Generator[_Work, Any, None]:
@@ -94,8 +114,8 @@ def _conduct(runs: list[Run]) -> Generator[_Work, Any, None]:
             replies = yield [cast(Command, run.request) for run in together]
             for run, reply in zip(together, replies, strict=True):
                 run.step(reply)
-        for run in [run for run in waiting if not by_alias and isinstance(run.request, Call | Sleep)]:
-            run.step((yield cast("Call | Sleep", run.request)))
+        for run in [run for run in waiting if not by_alias and isinstance(run.request, _Single)]:
+            run.step((yield cast(_Single, run.request)))
 
 
 def _settle(runs: list[Run]) -> list[Run]:
@@ -139,17 +159,23 @@ def drive(runs: list[Run]) -> None:
             if isinstance(work, list):
                 refuse_to_block_a_loop(work[0].block)
                 reply = send(work)
-            elif isinstance(work, Sleep):
-                refuse_to_block_a_loop(work.seconds)
-                time.sleep(work.seconds)
-                reply = None
+            elif isinstance(work, Call):
+                reply = _attempt(async_to_sync(_awaiting(work)) if work.is_coroutine else work.call)
+            elif isinstance(work, Locate):
+                reply = _attempt(partial(primary, work.alias, work.key))
             else:
-                call = async_to_sync(_awaiting(work)) if work.is_coroutine else work.call
-                reply = _attempt(call)
+                refuse_to_block_a_loop(work.seconds)
+                reply = _waited(work)
     except StopIteration:
         pass
     finally:
         close(runs)
+
+
+def _waited(work: Sleep | Wait) -> bool:
+    if isinstance(work, Sleep):
+        time.sleep(work.seconds)
+    return isinstance(work, Wait) and work.bell is not None and work.bell.wait(work.seconds)
 
 
 def _awaiting(work: Call) -> Callable[[], Awaitable[Any]]:
@@ -170,15 +196,23 @@ async def adrive(runs: list[Run]) -> None:
             elif isinstance(work, Sleep):
                 await asyncio.sleep(work.seconds)
                 reply = None
+            elif isinstance(work, Wait):
+                reply = work.bell is not None and await work.bell.wait_on_loop(work.seconds)
             else:
-                try:
-                    reply = await (work.call() if work.is_coroutine else sync_to_async(work.call)())
-                except Exception as error:
-                    reply = error
+                reply = await _aattempt(work)
     except StopIteration:
         pass
     finally:
         close(runs)
+
+
+async def _aattempt(work: Call | Locate) -> Any:
+    try:
+        if isinstance(work, Locate):
+            return await aprimary(work.alias, work.key)
+        return await (work.call() if work.is_coroutine else sync_to_async(work.call)())
+    except Exception as error:
+        return error
 
 
 def close(runs: list[Run]) -> None:

@@ -16,8 +16,11 @@ from redis import asyncio as aredis
 from redis.commands import AsyncCoreCommands
 from redis.exceptions import NoScriptError
 
-from .conductor import Ask, Body, Call, Gather, Run, Sleep, adrive, close, drive, result
+from .bell import Bell
+from .conductor import Ask, Body, Call, Gather, Locate, Run, Sleep, Wait, adrive, close, drive, result
+from .connections.clients import is_cluster
 from .connections.command import Command
+from .connections.options import Address
 from .scripts import Script
 
 P = ParamSpec("P")
@@ -73,6 +76,18 @@ class IO:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await Ask(Sleep(seconds))
+
+    async def wait(self, bell: Bell, seconds: float) -> bool:
+        """Wait until *bell* rings, at most *seconds*; returns whether it rang."""
+        return cast(bool, await Ask(Wait(bell, seconds)))
+
+    async def expect_to_wait(self, seconds: float) -> None:
+        """Say at the start that this operation may wait, so that who cannot learns it each time, not now and then."""
+        await Ask(Wait(None, seconds))
+
+    async def primary(self, key: str) -> Address | None:
+        """Return the node that serves *key*; None where there is only one."""
+        return cast(Address, await Ask(Locate(self._alias, key))) if is_cluster(self._alias) else None
 
     @contextmanager
     def block(self, seconds: float) -> Iterator[aredis.Redis]:
@@ -213,7 +228,7 @@ class _Unwaiting:
         self._body.close()
 
     def _passed(self, request: Any) -> Any:
-        while isinstance(request, Sleep) or getattr(request, "block", False):
+        while isinstance(request, Sleep | Wait) or getattr(request, "block", False):
             request = self._body.throw(TypeError(f"{self._body!r} waits, which a batch cannot: call it on its own."))
         return Gather(tuple(map(_Unwaiting, request.bodies))) if isinstance(request, Gather) else request
 

@@ -42,6 +42,7 @@ ROOMS = (
         name="Locks",
         promise="One at a time, first come first served, and fenced.",
         sprite="..####.. .#....#. .#....#. ######## ###..### ###..### ######## ########",
+        page="locks",
     ),
     Room(
         name="Leaderboards",

@@ -140,6 +140,12 @@ def test_every_page_fits_its_screen(
     picture("quick-draw-played")
     page.goto("/leaderboards/")
     picture("leaderboards-played")
+    page.goto("/locks/")
+    page.get_by_role("button", name="Queue up").click()
+    expect(page.locator(".booth .name")).to_be_visible()
+    page.get_by_role("button", name="Send 5 bots").click()
+    expect(page.locator("#turnstile .row")).to_have_count(5)
+    picture("locks")
 
 
 def expect_pause(page: Page, path: str) -> None:

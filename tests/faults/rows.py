@@ -14,6 +14,11 @@ from django.http import HttpRequest, HttpResponse
 import django_redis_patterns
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.sync import Follower
+from django_redis_patterns.locks import Held, lock
+from django_redis_patterns.locks.lease import Lease
+from django_redis_patterns.locks.place import Card
+from django_redis_patterns.locks.state import states
+from django_redis_patterns.locks.turnstile import come, evict, leave, renew
 from django_redis_patterns.ratelimit import Decision, Limiter
 from django_redis_patterns.ratelimit.backends import Attempt, forgive
 from django_redis_patterns.ratelimit.enforcement import enforce, settle
@@ -173,6 +178,18 @@ def _two_devices() -> SessionStore:
     return login(7, page=1)
 
 
+def _held(act: Callable[[Held], Call]) -> Callable[[], Call]:
+    return lambda: act(lock("orders").acquire())
+
+
+def _one(act: Callable[[Lease], Call]) -> Callable[[], Call]:
+    return _held(lambda held: act(held.quorum.leases[0]))
+
+
+def _holders(redis: redis.Redis) -> int:
+    return redis.zcard(lock("orders").places()[0].keys[0])
+
+
 ROWS: dict[str, Row] = {
     "Leaderboard.add": Row(_songs(songs.add, "d", 7), _score("d"), (None, 7)),
     "Leaderboard.increment": Row(_songs(songs.increment, "a", 2), _score("a"), (1, 3)),
@@ -202,6 +219,14 @@ ROWS: dict[str, Row] = {
     "enforce": Row(_limited(lambda first: (enforce, HttpRequest(), [_of_requests()])), _charged, (1, 2)),
     "settle": Row(_limited(lambda first: (settle, _awaiting(first), HttpResponse())), _charged, (1, 0)),
     "forgive": Row(_limited(lambda first: (forgive, Attempt([], [first]))), _charged, (1, 0)),
+    "Lock.acquire": Row(lambda: (lock("orders", wait=0).acquire,), _holders, (0, 1)),
+    "Lock.holders": Row(_held(lambda held: (lock("orders").holders,)), _holders, (1,), reads=True),
+    "Held.release": Row(_held(lambda held: (held.release,)), _holders, (1, 0)),
+    "enter": Row(lambda: (come, lock("orders").places()[0], Card.new(30)), _holders, (0, 1)),
+    "left": Row(_one(lambda lease: (leave, lease.place, lease.card, lease.fence)), _holders, (1, 0)),
+    "evict": Row(_one(lambda lease: (evict, lease.place)), _holders, (1, 0)),
+    "renew": Row(_held(lambda held: (renew, "default", held.quorum.leases)), _holders, (1,), reads=True),
+    "states": Row(_one(lambda lease: (states, "default", [lease.place.keys])), _holders, (1,), reads=True),
     "LeaderboardManager.count": Row(_players(lambda: (Player.leaderboard.count,)), reads=True),
     "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),
     "LeaderboardManager.rebuild": Row(_players(_rebuilt), _standing, ([1, 2, 3], [1, 2, 9])),

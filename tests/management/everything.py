@@ -2,8 +2,11 @@
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+import pytest
 import redis
 from channels.layers import ChannelLayerManager
 from django.contrib.auth.models import User
@@ -14,6 +17,9 @@ from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.core.subscriber import subscriber
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.following import all_boards
+from django_redis_patterns.locks import LockLost, LockTimeout, lock, semaphore
+from django_redis_patterns.locks.state import all_states
+from django_redis_patterns.locks.turnstile import evict, renew
 from django_redis_patterns.ratelimit import Limiter
 from django_redis_patterns.ratelimit.rules import ALGORITHMS
 from django_redis_patterns.realtime import anotify, broadcast, notify
@@ -21,7 +27,7 @@ from django_redis_patterns.realtime.hub import get_hub
 from django_redis_patterns.realtime.sign_out import sign_out
 from django_redis_patterns.realtime.transmit import channel_of
 from tests.boards.models import Lap, Play, Player, Sale, Vote
-from tests.core.desks import Ear
+from tests.core.desks import Ear, until
 from tests.sessions.conftest import login
 
 
@@ -137,6 +143,30 @@ async def _of_ratelimit() -> None:
     await adisconnect()
 
 
+def of_locks(admin: redis.Redis) -> None:
+    """Hold, wait, hand over, be late, be put out; look at what is held."""
+    for make in (partial(lock, ["a", "b"]), partial(semaphore, "s", limit=1)):
+        with ThreadPoolExecutor() as pool:
+            held = make().acquire()
+            with pytest.raises(LockTimeout):
+                make(wait=0.1).acquire()
+            waiting = pool.submit(make().acquire)
+            until(lambda: any(state.waiters for state in all_states("default")))
+            assert make().holders()
+            assert all(renew("default", held.quorum.leases))
+            held.release()
+            waiting.result().release()
+    with pytest.raises(LockLost), lock("c") as held:
+        assert evict(held.quorum.leases[0].place) == 1
+    asyncio.run(_of_locks())
+
+
+async def _of_locks() -> None:
+    async with lock("a"):
+        pass
+    await adisconnect()
+
+
 def of_realtime(admin: redis.Redis) -> None:
     """Tell users, topics and servers; listen on an event loop, in a thread, and through Channels."""
     user = User(pk=1)
@@ -177,6 +207,7 @@ async def _of_realtime(user: User) -> None:
 ROOMS = {
     "sessions": of_sessions,
     "ratelimit": of_ratelimit,
+    "locks": of_locks,
     "leaderboards": of_leaderboards,
     "realtime": of_realtime,
 }

@@ -19,7 +19,7 @@ from redis.cluster import RedisCluster
 from redis.sentinel import SentinelConnectionPool
 
 from .build import AsyncClient, Client, build, build_async
-from .options import target
+from .options import Address, target
 
 #: How long a blocking command may block, in seconds; each step has connections of its own with a longer time-out.
 BLOCK_STEPS = (1, 2, 5, 10, 30)
@@ -58,6 +58,28 @@ async def aclient(alias: str = "default", *, block: float = 0) -> AsyncClient:
 def patience(alias: str) -> float:
     """Return how many seconds a call of *alias* may wait for a connection when all are in use."""
     return float(_target(alias).options["socket_connect_timeout"])
+
+
+def is_cluster(alias: str) -> bool:
+    """Return whether keys of *alias* lie on several nodes, so that one command serves one slot."""
+    return bool(_target(alias).cluster)
+
+
+def primary(alias: str, key: str) -> Address:
+    """Return the node of the cluster *alias* that serves *key*, as far as this client knows."""
+    return _serving(client(alias), key)
+
+
+async def aprimary(alias: str, key: str) -> Address:
+    """The same on the running event loop."""
+    to = await aclient(alias)
+    await to.initialize()  # another task may have made it, and be still at it
+    return _serving(to, key)
+
+
+def _serving(to: Any, key: str) -> Address:
+    node = to.nodes_manager.get_node_from_slot(to.keyslot(key))
+    return node.host, node.port
 
 
 async def adisconnect() -> None:

@@ -5,6 +5,7 @@ guard counts commands sent minus replies read and asks the pool to reconnect whe
 Pub/sub connections must not be guarded: they owe replies by design.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -133,7 +134,10 @@ class _AsyncGuard(_Counting):
         if check_health:
             await self.check_health()
         self._owed += owed
+        cancelled = _cancelled()
         await super().send_packed_command(command, check_health=False)  # type: ignore[misc]
+        if _cancelled() > cancelled:  # asyncio.wait_for of Python 3.11 forgets who is cancelled as it ends
+            raise asyncio.CancelledError
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
         self._hear_last_words()
@@ -148,6 +152,11 @@ class _AsyncGuard(_Counting):
     async def disconnect(self, *args: Any, **kwargs: Any) -> None:
         await super().disconnect(*args, **kwargs)  # type: ignore[misc]
         self._owed = 0
+
+
+def _cancelled() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
 
 
 class GuardedConnection(_Guard, sync.Connection):

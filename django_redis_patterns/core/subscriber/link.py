@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from django_redis_patterns.core.connections.clients import aclient, client
-from django_redis_patterns.core.connections.options import Target, target
+from django_redis_patterns.core.connections.options import Address, Target, target
 
 # Not guarded: a subscriber gets replies that it did not ask for.
 _SYNC = {"tcp": sync.Connection, "tls": sync.SSLConnection, "unix": sync.UnixDomainSocketConnection}
@@ -42,13 +42,14 @@ class Backoff:
         self._most = self.FIRST
 
 
-def connection(alias: str, attempt: int) -> Any:
+def connection(alias: str, attempt: int, node: Address | None = None) -> Any:
     """Return redis-py's connection for a thread, still to be connected.
 
-    On a cluster, attempts go from node to node; behind sentinels each asks for the primary, as the client's pool does.
+    On a cluster, attempts go from node to node, unless *node* is given; behind sentinels each asks for the primary, as
+    the client's pool does.
     """
     where = target(alias)  # each time: a password file may have changed
-    options = _options(where, attempt) | {"retry": Retry(NoBackoff(), 0)}
+    options = _options(where, attempt, node) | {"retry": Retry(NoBackoff(), 0)}
     if where.sentinels:
         return _SENTINEL[where.kind](connection_pool=client(alias).connection_pool, **options)  # type: ignore
     return _SYNC[where.kind](**options)
@@ -57,14 +58,14 @@ def connection(alias: str, attempt: int) -> Any:
 async def aconnection(alias: str, attempt: int) -> Any:
     """Return the same for the running event loop."""
     where = target(alias)
-    options = _options(where, attempt) | {"retry": AsyncRetry(NoBackoff(), 0)}
+    options = _options(where, attempt, None) | {"retry": AsyncRetry(NoBackoff(), 0)}
     if where.sentinels:
         return _ASYNC_SENTINEL[where.kind](connection_pool=(await aclient(alias)).connection_pool, **options)  # type: ignore
     return _ASYNC[where.kind](**options)
 
 
-def _options(where: Target, attempt: int) -> dict[str, Any]:
+def _options(where: Target, attempt: int, node: Address | None) -> dict[str, Any]:
     options = where.options | {"db": 0, "health_check_interval": 0}  # channels belong to no database
     if where.cluster:
-        options["host"], options["port"] = where.cluster[attempt % len(where.cluster)]
+        options["host"], options["port"] = node or where.cluster[attempt % len(where.cluster)]
     return options

@@ -15,7 +15,7 @@ from typing import Any
 
 from django_redis_patterns.core.conductor import refuse_to_block_a_loop
 from django_redis_patterns.core.connections.clients import on_reset
-from django_redis_patterns.core.connections.options import target
+from django_redis_patterns.core.connections.options import Address, target
 from django_redis_patterns.exceptions import RedisUnavailable
 
 from .channels import TICK, WAIT, Channels, Listener, Subscription
@@ -56,8 +56,9 @@ class Subscriber:
     and one that is called holds none. A forked child has to subscribe anew.
     """
 
-    def __init__(self, alias: str) -> None:
+    def __init__(self, alias: str, node: Address | None = None) -> None:
         self._alias = alias
+        self._node = node
         self._start_anew()
 
     def _start_anew(self) -> None:
@@ -78,8 +79,7 @@ class Subscriber:
         if threading.current_thread() is self._thread:
             raise RuntimeError("A listener cannot wait for a subscription: subscribe from another thread.")
         answer: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-        subscription = Subscription(channel, listener, answer.put, self._leave)
-        self._order(partial(self._channels.add, subscription))
+        subscription = self.begin(channel, listener, answer.put)
         try:
             error = answer.get(timeout=wait)
         except queue.Empty:
@@ -90,6 +90,12 @@ class Subscriber:
             raise
         if error is not None:
             raise error
+        return subscription
+
+    def begin(self, channel: str, listener: Listener, settle: Callable[[Exception | None], None]) -> Subscription:
+        """Do the same without waiting: *settle* hears, once and in the subscriber's thread, None or what went wrong."""
+        subscription = Subscription(channel, listener, settle, self._leave)
+        self._order(partial(self._channels.add, subscription))
         return subscription
 
     def close(self) -> None:
@@ -140,7 +146,7 @@ class Subscriber:
                 self._closing.wait(self._channels.failed(error))
 
     def _serve(self, waker: _Waker, attempt: int) -> None:
-        link = connection(self._alias, attempt)
+        link = connection(self._alias, attempt, self._node)
         try:
             link.connect()
             with selectors.DefaultSelector() as selector:
@@ -159,8 +165,9 @@ class Subscriber:
             if self._channels.is_idle:
                 return
             _send(sock, self._channels.outgoing())
-            selector.select(max(0.0, next_tick - time.monotonic()))
-            waker.clear()
+            ready = selector.select(max(0.0, next_tick - time.monotonic()))
+            if any(key.fileobj is waker for key, _ in ready):
+                waker.clear()
             for reply in replies.feed(_received(sock)):
                 self._obey()
                 self._channels.received(reply)
@@ -188,22 +195,25 @@ def _received(sock: socket.socket) -> bytes:
     return data
 
 
-_subscribers: dict[str, Subscriber] = {}
+_subscribers: dict[tuple[str, Address | None], Subscriber] = {}
 _inherited: list[Any] = []  # what a forked child must neither use nor close
 
 
-def subscriber(alias: str = "default") -> Subscriber:
-    """Return the subscriber of *alias* for all threads of this process."""
-    found = _subscribers.get(alias)
+def subscriber(alias: str = "default", node: Address | None = None) -> Subscriber:
+    """Return the subscriber of *alias* for all threads of this process.
+
+    On a cluster *node* names the one to listen at: only there do scripts count this process among their receivers.
+    """
+    found = _subscribers.get((alias, node))
     if found is None:
         target(alias)  # raises for an alias that nobody configured
-        found = _subscribers.setdefault(alias, Subscriber(alias))
+        found = _subscribers.setdefault((alias, node), Subscriber(alias, node))
     return found
 
 
 def _reset() -> None:
-    for alias in list(_subscribers):
-        _subscribers.pop(alias).close()
+    while _subscribers:
+        _subscribers.popitem()[1].close()
 
 
 def _start_anew() -> None:

@@ -29,6 +29,7 @@ _GLOB = re.compile(r"[\\*?\[\]]")
 #: Arguments with which a command may be asked for; without an entry its key is enough. Nothing is ever run.
 SAMPLES = {
     **dict.fromkeys((*_OF_CLUSTER, "PING", "TIME"), ""),
+    "SCAN": "0",
     **dict.fromkeys(("HDEL", "HGET", "HMGET", "ZMSCORE", "ZRANK", "ZREM", "ZREVRANK", "ZSCORE"), "{name} m"),
     **dict.fromkeys(("ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREMRANGEBYSCORE", "ZREVRANGE"), "{name} 0 1"),
     **dict.fromkeys(("PEXPIRE", "PEXPIREAT", "SET", "ZSCAN"), "{name} 1"),
@@ -64,12 +65,11 @@ def commands(room: str) -> frozenset[str]:
 
 def words(room: str, where: Target) -> list[str]:
     """Return the words of ``ACL SETUSER`` that give what *room* needs on *where*, and nothing more."""
-    channels = _channels(room)
-    return [*_keys(room), *(["resetchannels", *channels] if channels else []), *_allowed(_asked(room, where))]
+    return [*_keys(room), *_channels(room), *_allowed(_asked(room, where))]
 
 
 def line(room: str, where: Target) -> str:
-    """Return a line to paste. Lines for one user add up; who is new needs ``on >PASSWORD`` too."""
+    """Return a line to paste. Lines for one user add up; who is new needs ``resetchannels on >PASSWORD`` first."""
     return f"ACL SETUSER {_user(where)} {' '.join(words(room, where))}"
 
 

@@ -1,0 +1,37 @@
+"""Writes that a lost lock cannot make: a row takes them only from a fence that is not older than its own."""
+
+from typing import Any
+
+from django.db import router, transaction
+
+from django_redis_patterns.exceptions import StaleFence
+
+
+def save(obj: Any, fence: int, **options: Any) -> None:
+    """Save *obj* by *fence*, with all that its ``save`` does. Raises `StaleFence`, and TypeError without the field.
+
+    The row is taken by its fence first and written in the same transaction, so the database itself decides between
+    two writers.
+    """
+    if not any(field.name == "fence" for field in obj._meta.concrete_fields):
+        raise TypeError(
+            f"{obj._meta.label} has no field 'fence': derive it from django_redis_patterns.locks.models.FencedModel."
+        )
+    using = options.pop("using", None) or router.db_for_write(type(obj), instance=obj)
+    before, obj.fence = obj.fence, fence
+    try:
+        if obj._state.adding:
+            obj.save(using=using, **options)
+        else:
+            _overwrite(obj, fence, using, options)
+    except BaseException:
+        obj.fence = before
+        raise
+
+
+def _overwrite(obj: Any, fence: int, using: str, options: dict[str, Any]) -> None:
+    with transaction.atomic(using=using):
+        row = type(obj)._base_manager.using(using).filter(pk=obj.pk, fence__lte=fence)
+        if not row.update(fence=fence):
+            raise StaleFence(obj, fence)
+        obj.save(using=using, **options)

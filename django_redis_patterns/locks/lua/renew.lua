@@ -1,0 +1,19 @@
+-- KEYS: holders..., facts...
+-- ARGV: tokens..., ttls_ms...
+-- RETURNS: for each lease 1, or 0 if its token does not hold it any more
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local kept = {}
+for i = 1, #KEYS / 2 do
+  local holders, token, ttl = KEYS[i], ARGV[i], tonumber(ARGV[#ARGV / 2 + i])
+  local till = redis.call('ZSCORE', holders, token)
+  local is_held = till and tonumber(till) > now
+  if is_held then
+    redis.call('ZADD', holders, string.format('%.0f', now + ttl), token)
+    for _, key in ipairs({holders, KEYS[#KEYS / 2 + i]}) do
+      if redis.call('PTTL', key) < ttl + 3600000 then redis.call('PEXPIRE', key, ttl + 3600000) end
+    end
+  end
+  kept[i] = is_held and 1 or 0
+end
+return kept
