@@ -44,11 +44,12 @@ def test_a_hit_is_counted_in_four_ways_at_once(visitor: Visitor) -> None:
     assert {reading["remaining"] for reading in json.loads(visitor.get("/rate-limits/look/")).values()} == {9}
 
 
-@pytest.mark.parametrize(
-    ("times", "count"), [("5", 5), ("6", 5), ("999999", 1), ("-3", 1), ("many", 1), ("", 1), ("\u0665", 1)]
-)
-def test_what_a_form_may_say(visitor: Visitor, times: str, count: int) -> None:
-    assert {len(lane) for lane in hits(visitor, times)} == {count}
+SAID = {"5": 5, "6": 5, "999999": 1, "-3": 1, "many": 1, "": 1, "\u0665": 1}
+
+
+def test_what_a_form_may_say(visitor: Visitor) -> None:
+    for times, count in SAID.items():
+        assert {len(lane) for lane in hits(visitor, times)} == {count}, times
 
 
 def test_the_eleventh_is_denied_and_a_new_start_forgets_all(visitor: Visitor) -> None:
