@@ -76,6 +76,7 @@ def test_a_string_is_a_url() -> None:
         ({"SESSIONS": {"CONNECTION": "defualt"}}, "Did you mean 'default'?"),
         ({"SESSIONS": []}, "SESSIONS in REDIS_PATTERNS must be a dict, not list."),
         ({"RATELIMIT": {"ON_UNAVAILABLE": "opne"}}, "RATELIMIT.ON_UNAVAILABLE must be 'open' or 'closed', not 'opne'."),
+        ({"RATELIMIT": {"EXEMPT_NETWORKS": ["office"]}}, "RATELIMIT.EXEMPT_NETWORKS has 'office': write an address or"),
         ({"RATELIMIT": {"RULES": ["api"]}}, "RATELIMIT.RULES must be dict, not list."),
         ({"CONNECTIONS": {"a": {"HOTS": "x"}}}, "Did you mean 'HOST'?"),
         ({"CONNECTIONS": {"a": {"HOST": "x", "PORT": "6379"}}}, "PORT must be int, not str."),

@@ -1,5 +1,6 @@
 """Rate limits: several rates and rules of an identity decided all-or-nothing, in one round trip.
 
+    MIDDLEWARE = [..., "django_redis_patterns.ratelimit.RateLimitMiddleware"]; @ratelimit("100/m", key="user_or_ip")
     limiter = Limiter("login", "5/15m"); decision = limiter.hit("ann"); bool(decision), decision.retry_after
     limiter.peek("ann"); limiter.refund(decision); limiter.reset("ann"); Limiter.rule("api").hit(user.pk, cost=2)
 

@@ -118,7 +118,7 @@ async def _identity(io: IO, request: HttpRequest, part: str | Ask, user: Ask) ->
         case "header":
             return _sent(part, request.headers.get(name))
         case "post":
-            return _sent(part, _field(request, name))
+            return _sent(part, await io.call(_field, request, name))  # reading an upload would hold up a loop
         case "ip":
             return _ip(request)
     known = await io.call(user, request)

@@ -3,7 +3,7 @@
 import logging
 
 from django_redis_patterns.core import trace
-from django_redis_patterns.exceptions import RedisUnavailable
+from django_redis_patterns.exceptions import PoolExhausted, RedisUnavailable
 
 from .decision import Decision
 from .rules import Rule
@@ -16,14 +16,18 @@ _away: dict[str, object] = {}
 
 
 def answer(rule: Rule, error: RedisUnavailable) -> Decision:
-    """Return what *rule* says instead of Redis. The first time is logged."""
+    """Return what *rule* says instead of Redis. The first time is logged.
+
+    Open is for outages: who floods this process until it has no connection left is not let through because of that.
+    """
     trace.count("ratelimit.unavailable")
+    is_open = rule.is_open and not isinstance(error, PoolExhausted)
     mark = object()
     if _away.setdefault(rule.name, mark) is mark:
-        policy = "open: everything passes" if rule.is_open else "closed: nothing passes"
+        policy = "open: everything passes" if is_open else "closed: nothing passes"
         logger.warning("Rate limit %r cannot count and is %s. %s", rule.name, policy, error)
-    retry_after = 0.0 if rule.is_open else RETRY
-    return Decision(rule.is_open, rule.name, rule.rates[0].limit, 0, retry_after, retry_after, unavailable=True)
+    retry_after = 0.0 if is_open else RETRY
+    return Decision(is_open, rule.name, rule.rates[0].limit, 0, retry_after, retry_after, unavailable=True)
 
 
 def over(rule: Rule) -> None:

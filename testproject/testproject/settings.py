@@ -21,7 +21,7 @@ REDIS_PATTERNS = {
         "RULES": {
             "score": {"rate": "60/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "quick-draw-*"}},
             "machine": {
-                "rate": "10/s",
+                "rate": "5/s",
                 "key": "ip",
                 "match": {"route": "rate-limits-*"},
                 "algorithm": "bucket",

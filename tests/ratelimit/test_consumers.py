@@ -85,6 +85,14 @@ def socket(kind: Any, ip: str = "192.0.2.1", user: Any = None, **scope: Any) -> 
     return Socket(kind.as_asgi(), given | scope)
 
 
+async def knock(kind: Any) -> str:
+    """Connect, and leave if let in; return what the server said."""
+    one = socket(kind)
+    answer = await one.connect()
+    await one.leave()
+    return answer
+
+
 async def conversation(kind: Any, *said: str, **options: Any) -> Heard:
     """Connect, say it all, say goodbye; return what was heard meanwhile."""
     one = socket(kind, **options)
@@ -192,7 +200,7 @@ def test_connections_are_counted() -> None:
     kind = consumer(connect="2/m")
 
     async def main() -> list[str]:
-        return [await socket(kind).connect() for _ in range(3)]
+        return [await knock(kind) for _ in range(3)]
 
     assert run(main()) == ["websocket.accept", "websocket.accept", "websocket.close"]
 
@@ -201,7 +209,7 @@ def test_a_server_that_can_answers_429() -> None:
     kind = consumer(connect="1/m")
 
     async def main() -> tuple[Any, Any]:
-        await socket(kind).connect()
+        await knock(kind)
         one = socket(kind, extensions={"websocket.http.response": {}})
         await one.send_input({"type": "websocket.connect"})
         answer = await one.receive_output(PATIENCE), await one.receive_output(PATIENCE)

@@ -3,16 +3,17 @@
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
 from django_redis_patterns.core import trace
-from django_redis_patterns.ratelimit import Decision, RateLimitMiddleware, keys, ratelimit
+from django_redis_patterns.ratelimit import Decision, keys, ratelimit
 from django_redis_patterns.ratelimit.matching import Match
 from django_redis_patterns.signals import rate_limited
 from tests.sessions.conftest import login
 
-from .site import HIT, OURS, Visitor, aplain, plain, routes, verbs
+from .site import HIT, OURS, SESSIONS, Visitor, aplain, plain, routes, verbs
 
 EVERYTHING = {"path": "/"}
 
@@ -133,11 +134,27 @@ def test_a_view_nobody_limits_costs_nothing(visit: Visitor) -> None:
     assert "RateLimit" not in response.headers
 
 
-def test_process_view_is_native_under_asgi() -> None:
-    from inspect import iscoroutinefunction
+def test_a_limited_request_hops_to_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under ASGI charging, the session and giving back are awaited on the loop."""
+    hops = []
+    hop = SyncToAsync.__call__
 
-    assert iscoroutinefunction(RateLimitMiddleware(aplain).process_view)
-    assert not iscoroutinefunction(RateLimitMiddleware(plain).process_view)
+    async def counted(self: SyncToAsync, *args: object, **kwargs: object) -> object:
+        hops[-1] += 1
+        return await hop(self, *args, **kwargs)
+
+    monkeypatch.setattr(SyncToAsync, "__call__", counted)
+    visit = Visitor("asgi", {"sessionid": str(login(7).session_key)})
+    limited = ratelimit("9/d", key=["ip", "header:X-Org"], count_if=never)(aplain)
+    for view, middleware in ((aplain, []), (limited, [SESSIONS, OURS]), (limited, [])):
+        hops.append(0)
+        with routes(view, middleware=middleware):
+            assert visit().status_code == 200
+    assert hops[0] == hops[1] == hops[2]
+
+
+async def never(response: HttpResponse) -> bool:
+    return False
 
 
 @pytest.mark.parametrize("denied_by", ["site", "view"])
@@ -215,10 +232,20 @@ def test_that_nobody_s_address_is_known_is_said_once(visit: Visitor, caplog: pyt
     assert trace.counters()["ratelimit.unknown_ip"] == before + 3
 
 
-@pytest.mark.parametrize("path", ["api/", "*"])
-def test_a_match_that_could_not_match_is_named(path: str) -> None:
-    with pytest.raises(ValueError, match='start with "/"'):
-        Match.parse({"path": path})
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"path": "api/"}, 'start with "/"'),
+        ({"path": ["/api/", "*"]}, 'start with "/"'),
+        ({"path": [7]}, "a text or a list of texts"),
+        ({"route": [7]}, "a text or a list of texts"),
+        ({}, 'match is {"path": "/api/"}'),
+        ("/api/", 'match is {"path": "/api/"}'),
+    ],
+)
+def test_a_match_that_could_not_match_is_named(given: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Match.parse(given)
 
 
 @pytest.mark.parametrize(

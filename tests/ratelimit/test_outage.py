@@ -9,6 +9,7 @@ import pytest
 import redis
 from django.test import override_settings
 
+from django_redis_patterns.core.connections import client
 from django_redis_patterns.core.connections.breaker import breaker
 from django_redis_patterns.core.trace import counters
 from django_redis_patterns.exceptions import RedisDenied, RedisUnavailable
@@ -190,3 +191,15 @@ def test_a_full_redis_is_an_outage(server: RedisServer, proxy: FaultProxy) -> No
         closed_one.reset("ann")
         admin.config_set("maxmemory", 0)
     assert closed_one.hit("ann")
+
+
+def test_a_flood_that_takes_all_connections_opens_nothing(server: RedisServer) -> None:
+    """Open is for outages, and this is none: it is what a limit is there for."""
+    with connected(URL=server.url, MAX_CONNECTIONS=1, CONNECT_TIMEOUT=0.1):
+        pool: Any = client().connection_pool  # type: ignore[union-attr]
+        taken = pool.get_connection()
+        decision = open_one.hit("ann")
+        assert (decision.allowed, decision.unavailable) == (False, True)
+        assert decision.retry_after == 1.0
+        pool.release(taken)
+        assert open_one.hit("ann").remaining == 1

@@ -1,5 +1,6 @@
 """Ways around a limit, and ways to shut others out, that other libraries have left open: each is tried here."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.operations import IO, both
-from django_redis_patterns.ratelimit import ratelimit
+from django_redis_patterns.ratelimit import keys, ratelimit
 from django_redis_patterns.ratelimit.identity import tag
 from django_redis_patterns.ratelimit.keys import Key, identify
 
@@ -204,6 +205,22 @@ def test_a_file_is_still_there_for_the_view(visit: Visitor) -> None:
     with site(view, key="post:username"):
         data = {"username": "ann", "file": SimpleUploadedFile("a.txt", b"hello")}
         assert visit(method="post", data=data).content == b"hello"
+
+
+def test_a_body_is_read_off_the_event_loop(visit: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    monkeypatch.setattr(keys, "_field", lambda request, name: threads.append(_is_on_a_loop()))
+    with site(key="post:username"):
+        assert visit(method="post", data={"username": "ann"}).status_code == 200
+    assert threads == [False]
+
+
+def _is_on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def test_middleware_and_decorator_count_once(visit: Visitor, one_node: None) -> None:

@@ -1,11 +1,13 @@
 """What the suites of django-ratelimit, Django REST framework and django-axes ask of a limiter, asked of ours."""
 
 import time
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django.views import View
@@ -140,11 +142,10 @@ def test_the_strictest_of_several_throttles_denies(visit: Visitor) -> None:
 
 def test_who_waits_as_he_is_told_is_not_denied_again(visit: Visitor) -> None:
     with routes(api(RedisThrottle.of("api", "2/s", key="ip", algorithm="log"))):
-        for _ in range(3):
-            while (response := visit()).status_code == 200:
-                pass
-            time.sleep(int(response.headers["Retry-After"]))
-            assert visit().status_code == 200
+        while (response := visit()).status_code == 200:
+            pass
+        time.sleep(int(response.headers["Retry-After"]))
+        assert visit().status_code == 200
 
 
 def test_scopes_are_rules(visit: Visitor) -> None:
@@ -216,7 +217,8 @@ class TestLockout:
     def test_somebody_may_be_let_in_again(self) -> None:
         for _ in range(5):
             guess("ann")
-        Limiter.rule("login-ip-username").reset(("ip", "192.0.2.1", "username", "ann"))
+        who = ["login-ip-username", "ip", "192.0.2.1", "username", "ann"]
+        call_command("redis", "limits", "reset", *who, stdout=StringIO())
         assert guess("ann", "word") is not None
 
     @pytest.mark.parametrize("name", ["x" * 300, "a\x00b", "{}", "", "%s", "\ud800"])
