@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from django_redis_patterns.core.operations import IO
-from django_redis_patterns.exceptions import LockTimeout, RedisUnavailable
+from django_redis_patterns.exceptions import LockLost, LockTimeout, RedisUnavailable
 
 from .clock import counted_on, now
 from .keeper import keeper
@@ -73,12 +73,12 @@ class Claim:
 
     async def _ask(self, io: IO, fence: int, *, is_queueing: bool) -> Lease | None:
         self._has_queued = self._has_queued or is_queueing
-        self._asked = now()
+        asked = now()
         arrival = self._answer.arrival if self._answer else ""
         answer = await enter(io, self._place, self._card, fence=fence, is_queueing=is_queueing, arrival=arrival)
         if isinstance(answer, In):
-            return self._lease(answer.fence, self._asked, answer.ttl)
-        self._answer = answer
+            return self._lease(answer.fence, asked, answer.ttl)
+        self._asked, self._answer = asked, answer  # one belongs to the other
         return None
 
     async def _turn(self, io: IO, waiter: Waiter, fence: int) -> Lease | None:
@@ -148,7 +148,12 @@ class Names:
         except LockTimeout:
             quorum = Quorum(leases, 0)
             quorum.drop()
-            await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in leases))
+            try:
+                await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in leases))
+            except BaseException as error:
+                quorum.give_back()
+                if not isinstance(error, RedisUnavailable):
+                    raise
             raise
         except BaseException:
             quorum = Quorum(leases, 0)
@@ -162,4 +167,7 @@ class Names:
         lower = [lease for lease in leases if lease.fence < fence]
         if lower:
             await io.gather(*(enter(io, lease.place, lease.card, fence=fence) for lease in lower))
-        return Quorum(leases, len(leases), fence)
+        quorum = Quorum(leases, len(leases), fence)
+        if quorum.loss:  # one was lost while we waited for another
+            raise LockLost(", ".join(place.name for place in self._places), quorum.loss)
+        return quorum

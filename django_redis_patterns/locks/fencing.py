@@ -20,18 +20,17 @@ def save(obj: Any, fence: int, **options: Any) -> None:
     using = options.pop("using", None) or router.db_for_write(type(obj), instance=obj)
     before, obj.fence = obj.fence, fence
     try:
-        if obj._state.adding:
-            obj.save(using=using, **options)
-        else:
-            _overwrite(obj, fence, using, options)
+        _write(obj, fence, using, options)
     except BaseException:
         obj.fence = before
         raise
 
 
-def _overwrite(obj: Any, fence: int, using: str, options: dict[str, Any]) -> None:
+def _write(obj: Any, fence: int, using: str, options: dict[str, Any]) -> None:
+    owner = obj._meta.get_field("fence").model  # through a child's table Django would select first, and update then
+    row = owner._base_manager.using(using).filter(pk=getattr(obj, owner._meta.pk.attname))
     with transaction.atomic(using=using):
-        row = type(obj)._base_manager.using(using).filter(pk=obj.pk, fence__lte=fence)
-        if not row.update(fence=fence):
+        is_ours = row.filter(fence__lte=fence).update(fence=fence)
+        if not is_ours and (not obj._state.adding or row.exists()):
             raise StaleFence(obj, fence)
         obj.save(using=using, **options)

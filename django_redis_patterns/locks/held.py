@@ -1,6 +1,7 @@
 """What one has while one holds a lock."""
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,8 @@ class Held:
         self.name, self.fence, self.quorum = name, quorum.fence, quorum
         self.connection = quorum.leases[0].place.connection
         self.on_end: Callable[[Held], None] = lambda held: None
-        self._is_released = False
+        self._is_released = self._was_lost = False
+        self._guard = threading.Lock()  # two threads may release it at once
 
     def __repr__(self) -> str:
         return f"<Held {self.name!r} fence={self.fence} remaining={self.remaining:.1f}>"
@@ -40,7 +42,7 @@ class Held:
     @property
     def lost(self) -> bool:
         """Whether it stopped being ours before we released it."""
-        return bool(self.quorum.loss)
+        return self._was_lost if self._is_released else bool(self.quorum.loss)
 
     def check(self) -> None:
         """Raise `LockLost` unless it is ours now: before a step that must not be done by two."""
@@ -92,10 +94,12 @@ class Held:
         logger.warning("The lock %r could not be released and is given back later: %s", self.name, error)
 
     def _end(self) -> None:
-        if self._is_released:
-            raise LockError(f"The lock {self.name!r} was released before.")
         if self.quorum.leases[0].is_foreign:
             raise LockLost(self.name, self.quorum.loss)
+        was_lost = self.lost
+        with self._guard:
+            if self._is_released:
+                raise LockError(f"The lock {self.name!r} was released before.")
+            self._was_lost, self._is_released = was_lost, True
         self.quorum.drop()
-        self._is_released = True
         self.on_end(self)

@@ -5,13 +5,15 @@ import os
 import random
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from weakref import ref
 
 from redis import RedisError
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections.clients import is_cluster, primary
+from django_redis_patterns.core.operations import batch
 from django_redis_patterns.exceptions import RedisPatternsError
 
 from .clock import now
@@ -24,6 +26,8 @@ from .turnstile import In, come, leave, renew
 MOST_AT_ONCE = 1000
 #: A renewal that failed is tried again after so many seconds, drawn from up to twice as many.
 AGAIN = 0.15
+#: Errands that are run between two looks at the renewals.
+ERRANDS_AT_ONCE = 50
 #: Seconds after which a thread with nothing to keep ends. Until then it looks around that often, so that a lock which
 #: is held for a moment need not wake it.
 LINGER, LOOK_AROUND = 10.0, LISTEN_AFTER
@@ -70,15 +74,18 @@ class Keeper:
     def give_back(self, place: Place, card: Card, fence: int = 0) -> None:
         """Leave *place* behind somebody's back: what was asked for may have been granted, and nobody knows."""
         asked = now()
-        self._errands += [_Errand(asked + wait, asked + card.ttl + wait, place, card, fence) for wait in GIVE_BACK_AT]
+        errands = [_Errand(asked + wait, asked + card.ttl + wait, place, card, fence) for wait in GIVE_BACK_AT]
+        with self._guard:
+            self._errands += errands
         self._see_to(asked)
 
     def _see_to(self, when: float) -> None:
         with self._guard:
             if self._thread is None:
                 self._wakes_at, self._ends_at = when, now() + LINGER
-                self._thread = threading.Thread(target=self._run, name=f"redis-locks-{self._alias}", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=f"redis-locks-{self._alias}", daemon=True)
+                thread.start()  # which fails at the end of a process: then there is none, and the next one tries again
+                self._thread = thread
             elif when < self._wakes_at:
                 self._wake.set()
 
@@ -100,7 +107,7 @@ class Keeper:
             elif now() >= self._ends_at:
                 self._thread = None
                 return False
-            self._wakes_at = min(times, default=now() + LOOK_AROUND)
+            self._wakes_at = min([*times, now() + LOOK_AROUND])
             return True
 
     def _kept(self) -> list[Lease]:
@@ -140,15 +147,22 @@ class Keeper:
         return True
 
     def _renew(self, leases: list[Lease]) -> None:
+        """Renew in one command; on a cluster in one for each, of which some may fail."""
         asked = now()
-        try:
-            answers = renew(self._alias, leases)
-        except (RedisPatternsError, RedisError) as error:
-            self._failed(len(leases), error)
-            for lease in leases:
-                lease.renew_at = now() + random.uniform(AGAIN, 2 * AGAIN)
-            return
-        self._is_failing = False
+        for lease in leases:
+            lease.renew_at = asked + random.uniform(AGAIN, 2 * AGAIN)  # unless we learn something
+        groups = [[lease] for lease in leases] if is_cluster(self._alias) else [leases]
+        with batch(return_exceptions=True) as together:
+            pending = [together(renew, self._alias, group) for group in groups]
+        errors: list[Exception] = []
+        for group, answer in zip(groups, pending, strict=True):
+            try:
+                self._renewed(group, answer.value, asked)
+            except (RedisPatternsError, RedisError) as error:
+                errors.append(error)
+        self._note(errors)
+
+    def _renewed(self, leases: list[Lease], answers: list[bool], asked: float) -> None:
         for lease, is_kept in zip(leases, answers, strict=True):
             if is_kept:
                 lease.prolonged(asked, lease.card.ttl)
@@ -158,11 +172,12 @@ class Keeper:
                 self.drop(lease)
                 lease.lose("Redis does not know it any more: its time was up, or the data was lost")
 
-    def _failed(self, count: int, error: Exception) -> None:
-        trace.count("locks.renewal_failed")
-        if not self._is_failing:
-            self._is_failing = True
-            logger.warning("%d lock(s) could not be renewed, which is tried until they are lost: %s", count, error)
+    def _note(self, errors: list[Exception]) -> None:
+        if errors:
+            trace.count("locks.renewal_failed")
+        if errors and not self._is_failing:
+            logger.warning("Locks could not be renewed, which is tried until they are lost: %s", errors[0])
+        self._is_failing = bool(errors)
 
     def _heal(self, lease: Lease) -> None:
         """Ask again for what a node has lost, or never gave."""
@@ -172,19 +187,26 @@ class Keeper:
             answer = come(lease.place, lease.card, fence=lease.fence)
             if isinstance(answer, In):
                 lease.prolonged(asked, answer.ttl)
-                if lease.card.token not in self._leases:  # it was released meanwhile
-                    self.give_back(lease.place, lease.card)
+        if lease.card.token not in self._leases:  # it was released meanwhile
+            self.give_back(lease.place, lease.card)
 
     def _run_errands(self) -> None:
-        due = [errand for errand in self._errands if errand.when <= now()]
-        for errand in due:
-            self._errands.remove(errand)
+        for errand in self._due_errands():
             try:
                 leave(errand.place, errand.card, errand.fence)
-            except RedisPatternsError:
+            except (RedisPatternsError, RedisError):
                 if errand.when + 1 < errand.until:
-                    again = _Errand(errand.when + 1, errand.until, errand.place, errand.card, errand.fence)
-                    self._errands.append(again)
+                    with self._guard:
+                        self._errands.append(replace(errand, when=errand.when + 1))
+
+    def _due_errands(self) -> list[_Errand]:
+        """Take some of them, the oldest first: renewals come between."""
+        moment = now()
+        with self._guard:
+            self._errands.sort(key=attrgetter("when"))
+            due = [errand for errand in self._errands[:ERRANDS_AT_ONCE] if errand.when <= moment]
+            del self._errands[: len(due)]
+        return due
 
 
 _keepers: dict[str, Keeper] = {}

@@ -124,8 +124,8 @@ class Lock:
 
     async def _holders(self, io: IO) -> list[Holder]:
         """Return who holds it at this moment; of several names, who holds any of them."""
-        states = await io.gather(*(read(io, place.keys) for place in self.places()))
-        return [holder for state in states for holder in state.holders]
+        states = await io.gather(*(read(io.on(place.connection), place.keys) for place in self.places()))
+        return list(dict.fromkeys(holder for state in states for holder in state.holders))
 
     acquire, aacquire = both(_acquire)
     holders, aholders = both(_holders)

@@ -35,4 +35,4 @@ def _name(one: Any) -> str:
         raise TypeError(f"A lock is named by a text or a model instance, not by {one!r}.")
     if not one:
         raise ValueError("A lock's name is not empty.")
-    return one
+    return str.__str__(one)  # a member of an enum of texts is its text

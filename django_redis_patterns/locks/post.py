@@ -49,6 +49,7 @@ class Post:
 
         def settled(error: Exception | None) -> None:
             self.is_open = error is None
+            self._look_after_leases()
             settle(error)
 
         subscriber(self._alias, self._node).begin(channel(), self, settled)
@@ -91,6 +92,13 @@ class Post:
         """Let everybody ask again: a grant may have been missed."""
         for waiter in list(self._waiters.values()):
             waiter.bell.ring()
+        self._look_after_leases()
+
+    def _look_after_leases(self) -> None:
+        """Have those that are held renewed soon: they may have been released by force while nobody listened."""
+        for lease in list(living.values()):
+            if lease.place.connection == self._alias:
+                lease.renew_at = 0.0
 
 
 _posts: dict[tuple[str, Address | None], Post] = {}

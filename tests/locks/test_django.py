@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from django_redis_patterns.locks import (
     LockLost,
@@ -75,6 +76,23 @@ class TestRows:
             held.save(savings)
             savings.refresh_from_db()
             assert (savings.rate, savings.fence) == (3, held.fence)
+
+    def test_a_row_that_somebody_has_made_meanwhile(self, account):
+        """An instance that was not read compares its fence all the same."""
+        with lock(account) as held:
+            held.save(account)
+        with pytest.raises(StaleFence):
+            fencing.save(Account(pk=account.pk, owner="eve", balance=9), held.fence - 1)
+        fencing.save(Account(pk=account.pk, owner="eve", balance=9), held.fence + 1)
+        assert balance() == 9
+
+    def test_a_row_in_two_tables_is_claimed_by_one_statement(self, db):
+        """What reads first and writes then could be overtaken in between."""
+        savings = Savings.objects.create(owner="eve")
+        with lock(savings) as held, CaptureQueriesContext(connection) as queries:
+            held.save(savings)
+        statements = [query["sql"] for query in queries if not query["sql"].startswith(("SAVEPOINT", "BEGIN"))]
+        assert statements[0].startswith('UPDATE "vault_account" SET "fence"')
 
     def test_the_same_fence_writes_again(self, account):
         with lock(account) as held:

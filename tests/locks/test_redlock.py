@@ -193,3 +193,20 @@ def test_an_unknown_node_is_named():
 
     with pytest.raises(InvalidConfiguration, match="r7"):
         lock("ledger", nodes=["r7", "r8", "r9"]).acquire()
+
+
+def test_who_holds_it_is_told_by_all_servers(servers):
+    """Once, though several know it, and also when the first one has forgotten."""
+    with ledger():
+        servers[0].client().flushall()
+        assert len({holder.owner for holder in ledger().holders()}) == 1
+
+
+def test_a_server_that_is_away_at_the_end_is_left_when_it_is_back(servers):
+    held = ledger(ttl=600).acquire()
+    until(lambda: holding(servers) == len(servers))
+    servers[1].pause()
+    held.release()
+    time.sleep(0.1)
+    servers[1].resume()
+    until(lambda: holding(servers) == 0)

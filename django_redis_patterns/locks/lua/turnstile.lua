@@ -26,9 +26,16 @@ local function fence_of(who)
 end
 local function put_out(who)
   bad = math.max(bad, fence_of(who))
-  redis.call('HSET', KEYS[3], 'bad', text(bad))
-  redis.call('HDEL', KEYS[3], who)
   redis.call('ZREM', KEYS[1], who)
+  redis.call('HDEL', KEYS[3], who)
+  redis.call('HSET', KEYS[3], 'bad', text(bad))
+end
+-- Whoever lets its time run out may be stopped: others of its process wait no longer, until they ask again.
+local function forget_waiters_of(who)
+  local of = string.match(fact_of(who), '^%d+\n%d+\n([^\n]*)')
+  for _, card in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+    if string.match(card, '^[^\n]*\n%d+\n([^\n]*)') == of then redis.call('ZREM', KEYS[2], card) end
+  end
 end
 local function admit(who, lease, to, name)
   local is_first = last == 0
@@ -72,8 +79,8 @@ local function enter()
   if ARGV[5] == '1' then
     local before = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')[2] or 0
     redis.call('ZADD', KEYS[2], 'NX', text(math.max(micros, before + 1)), ARGV[2])
-    redis.call('PEXPIRE', KEYS[2], 60000)
   end
+  redis.call('PEXPIRE', KEYS[2], 60000)
   local soonest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
   local arrival, place = redis.call('ZSCORE', KEYS[2], ARGV[2]), redis.call('ZRANK', KEYS[2], ARGV[2])
   return {0, arrival or '', place or 0, soonest[2] - now, micros, fact_of(soonest[1])}
@@ -96,5 +103,8 @@ local function evict()
   return #holders
 end
 
-for _, who in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do put_out(who) end
+for _, who in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+  forget_waiters_of(who)
+  put_out(who)
+end
 return ({enter = enter, leave = leave, evict = evict})[action]()
