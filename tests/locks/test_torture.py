@@ -176,6 +176,9 @@ def test_a_child_locks_for_itself(field: Field, bare_redis: redis.Redis) -> None
     parent, other = field.several(2)
     other.do(take, "x")
     parent.do(take, "y")
+    parent.do(holders.do_without_heartbeats)
+    with pytest.raises(Refused, match="LockTimeout"):
+        parent.do(take, "x", wait=0.05)  # from now on it listens
     parent.tell(holders.fork_and_take, "x")
     until(lambda: queued(bare_redis) == 1)
     other.do(give, "x")

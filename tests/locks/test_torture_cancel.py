@@ -171,7 +171,7 @@ def test_who_was_granted_and_then_cancelled_gives_it_back_at_once() -> None:
         await adisconnect()
         return waited
 
-    assert statistics.median(asyncio.run(act())) < GIVE_BACK_AT[1]
+    assert statistics.median(asyncio.run(act())) < min(later for later in GIVE_BACK_AT if later)
 
 
 @pytest.mark.parametrize("late", [0.04, 0.5])
