@@ -12,6 +12,7 @@ import redis
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.core.connections.breaker import breaker
 from django_redis_patterns.locks import Held, LockLost, LockTimeout, lock
+from django_redis_patterns.locks.place import channel
 from django_redis_patterns.locks.turnstile import evict, renew
 from django_redis_patterns.testing.proxy import FaultProxy
 from django_redis_patterns.testing.servers import RedisServer
@@ -225,6 +226,25 @@ def test_every_client_is_killed_again_and_again(field: Field, admin: redis.Redis
         told = process.hear()
         assert sum(told.values()) == 20
         assert set(told) <= {"done", "LockUnavailable"}
+
+
+def test_a_waiter_is_passed_over_while_its_link_is_cut(field: Field, proxy: FaultProxy, admin: redis.Redis) -> None:
+    """As soon as it listens again it asks, whatever it may have missed: it does not wait for a heartbeat."""
+    holder = field.process()
+    waiter = field.process({"URL": proxy.url, "TIMEOUT": 0.5, "CONNECT_TIMEOUT": 0.5})
+    waiter.do(holders.do_without_heartbeats)
+    heard = waiter.do(channel)
+    holder.do(take)
+    waiter.tell(take, wait=15)
+    until(lambda: queued(admin) == 1)
+    proxy.refuse()
+    proxy.reset()
+    until(lambda: heard not in admin.pubsub_channels())
+    holder.do(give)
+    assert queued(admin) == 0
+    proxy.heal()
+    waiter.hear()
+    waiter.do(give)
 
 
 @pytest.mark.slow

@@ -1,12 +1,17 @@
 """The script at the turnstile, asked directly: what waiters and keepers rely on."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import redis
 
-from django_redis_patterns.locks import lock
+from django_redis_patterns.locks import LockTimeout, lock
 from django_redis_patterns.locks.place import Card, Place, channel
+from django_redis_patterns.locks.post import post
 from django_redis_patterns.locks.turnstile import In, Out, come, leave, renew
+from tests.locks.torture import until
 
 
 @pytest.fixture
@@ -70,3 +75,19 @@ def test_what_is_over_is_not_renewed() -> None:
     time.sleep(0.15)
     assert renew("default", held.quorum.leases) == [False]
     lock("x", wait=0).acquire().release()
+
+
+def test_a_grant_from_before_the_last_answer(away: Callable[..., Any], bare_redis: redis.Redis, one_node: None) -> None:
+    """Was true once, and Redis has said since that we are out: it came late, and is nothing to enter on."""
+    holder = lock("x").acquire()
+    waiter = away(lock("x", wait=0.5).acquire)
+    queue = holder.quorum.leases[0].place.keys[1]
+    until(lambda: bare_redis.zcard(queue) == 1)
+    ((card, arrival),) = bare_redis.zrange(queue, 0, -1, withscores=True)
+    token = card.partition("\n")[0]
+    until(lambda: post("default", None).is_open)
+    time.sleep(0.05)
+    post("default", None).message("", f"grant\n{token}\n{holder.fence + 1}\n30000\n{arrival - 1000:.0f}".encode())
+    with pytest.raises(LockTimeout):
+        waiter.result()
+    holder.release()
