@@ -172,7 +172,7 @@ def test_a_holder_forks(field: Field) -> None:
 
 
 def test_a_child_locks_for_itself(field: Field, bare_redis: redis.Redis) -> None:
-    """A child that was forked from one who waits and holds gets in, and waits, on its own account."""
+    """A child that was forked from one who holds and listens waits, gets in and is renewed on its own account."""
     parent, other = field.several(2)
     other.do(take, "x")
     parent.do(take, "y")

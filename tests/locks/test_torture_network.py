@@ -11,7 +11,9 @@ import redis
 
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.core.connections.breaker import breaker
-from django_redis_patterns.locks import Held, LockLost, LockTimeout, lock
+from django_redis_patterns.locks import Held, LockLost, LockTimeout, LockUnavailable, lock
+from django_redis_patterns.locks.claim import HEARTBEAT
+from django_redis_patterns.locks.keeper import GIVE_BACK_AT
 from django_redis_patterns.locks.place import channel
 from django_redis_patterns.locks.turnstile import evict, renew
 from django_redis_patterns.testing.proxy import FaultProxy
@@ -118,6 +120,18 @@ def test_a_lock_that_was_lost_is_lost_though_the_reply_is(through: FaultProxy, r
         run(held.release)
 
 
+@pytest.mark.slow
+def test_redis_is_away_for_longer_than_the_looks_of_giving_back(through: FaultProxy, run: Run) -> None:
+    """They go on until it is back: it is free then, and not only when its time is up."""
+    held: Held = run(lock("x", ttl=60).acquire)
+    through.refuse()
+    through.reset()
+    with pytest.raises(LockUnavailable):
+        run(held.release)
+    time.sleep(GIVE_BACK_AT[-1] + 0.5)
+    through.heal()
+
+
 def test_the_reply_to_a_renewal_is_lost(through: FaultProxy, run: Run) -> None:
     """It is renewed again, and is not lost."""
     held: Held = run(lock("x", ttl=0.6).acquire)
@@ -178,17 +192,19 @@ def test_a_restart_without_data(server: RedisServer, field: Field, admin: redis.
 
 
 def test_a_restart_with_all_data(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
-    """Nobody notices: the holder is renewed, the queue stands, and the lock is handed over as if nothing had been."""
+    """Nobody notices: the holder is renewed, the queue stands, and the lock is handed over as if nothing had been.
+
+    Who waits asks once in between, and bears that nobody answers.
+    """
     breaker.cache_clear()
     options = ["--appendonly", "yes", "--appendfsync", "always"]
     with RedisServer(options=options) as server, server.client() as admin, Field(tmp_path, patient(server)) as field:
         holder, waiter = field.several(2)
-        holder.do(take, ttl=2)
-        waiter.tell(take, ttl=2, wait=20)
+        holder.do(take, ttl=6)
+        waiter.tell(take, ttl=6, wait=20)
         until(lambda: queued(admin) == 1)
         with server.down():
-            time.sleep(0.3)
-        time.sleep(0.5)
+            time.sleep(HEARTBEAT + 0.5)
         holder.do(check)
         holder.do(give)
         waiter.hear()
