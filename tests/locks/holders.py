@@ -202,10 +202,11 @@ def fork() -> list[str]:
 
 
 def fork_and_take(name: str) -> list[str]:
-    """Return what became of a forked child that waits for a lock."""
+    """Return what became of a forked child that waits for a lock, and holds it for longer than it lasts."""
 
     def act() -> None:
-        with lock(name) as mine:
+        with lock(name, ttl=0.5) as mine:
+            time.sleep(0.8)
             note(mine)
 
     return _in_child([act])

@@ -110,17 +110,17 @@ def test_waiting_is_cancelled(bare_redis: redis.Redis) -> None:
     """While others hold, release and wait: whoever is cancelled leaves the queue, or hands on what it was granted."""
     draw = random.Random(1)
 
-    async def waits(name: str) -> bool:
-        held = await cancelled_after(draw.randrange(150), lock(name, ttl=60).aacquire())
+    async def waits(name: str, most: int) -> bool:
+        held = await cancelled_after(draw.randrange(most), lock(name, ttl=60).aacquire())
         if held:
             await asyncio.sleep(0)
             await held.arelease()
         return held is not None
 
     async def act() -> None:
-        got_in: list[bool] = []
+        most, got_in = 2 * await measured(5, lambda: _in_and_out("warm")), list[bool]()
         for _ in range(10):
-            got_in += await asyncio.gather(*(waits(f"lock{run % 8}") for run in range(40)))
+            got_in += await asyncio.gather(*(waits(f"lock{run % 8}", most) for run in range(40)))
         assert 0 < sum(got_in) < len(got_in)
         for number in range(8):  # nobody is in the way of the next one
             await (await lock(f"lock{number}", wait=3).aacquire()).arelease()
@@ -171,7 +171,7 @@ def test_who_was_granted_and_then_cancelled_gives_it_back_at_once() -> None:
         await adisconnect()
         return waited
 
-    assert statistics.median(asyncio.run(act())) < GIVE_BACK_AT[1]
+    assert statistics.median(asyncio.run(act())) < min(later for later in GIVE_BACK_AT if later)
 
 
 @pytest.mark.parametrize("late", [0.04, 0.5])

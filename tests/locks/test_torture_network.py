@@ -11,7 +11,10 @@ import redis
 
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.core.connections.breaker import breaker
-from django_redis_patterns.locks import Held, LockLost, LockTimeout, lock
+from django_redis_patterns.locks import Held, LockLost, LockTimeout, LockUnavailable, lock
+from django_redis_patterns.locks.claim import HEARTBEAT
+from django_redis_patterns.locks.keeper import GIVE_BACK_AT
+from django_redis_patterns.locks.place import channel
 from django_redis_patterns.locks.turnstile import evict, renew
 from django_redis_patterns.testing.proxy import FaultProxy
 from django_redis_patterns.testing.servers import RedisServer
@@ -117,6 +120,18 @@ def test_a_lock_that_was_lost_is_lost_though_the_reply_is(through: FaultProxy, r
         run(held.release)
 
 
+@pytest.mark.slow
+def test_redis_is_away_for_longer_than_the_looks_of_giving_back(through: FaultProxy, run: Run) -> None:
+    """They go on until it is back: it is free then, and not only when its time is up."""
+    held: Held = run(lock("x", ttl=60).acquire)
+    through.refuse()
+    through.reset()
+    with pytest.raises(LockUnavailable):
+        run(held.release)
+    time.sleep(GIVE_BACK_AT[-1] + 0.5)
+    through.heal()
+
+
 def test_the_reply_to_a_renewal_is_lost(through: FaultProxy, run: Run) -> None:
     """It is renewed again, and is not lost."""
     held: Held = run(lock("x", ttl=0.6).acquire)
@@ -177,17 +192,19 @@ def test_a_restart_without_data(server: RedisServer, field: Field, admin: redis.
 
 
 def test_a_restart_with_all_data(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
-    """Nobody notices: the holder is renewed, the queue stands, and the lock is handed over as if nothing had been."""
+    """Nobody notices: the holder is renewed, the queue stands, and the lock is handed over as if nothing had been.
+
+    Who waits asks once in between, and bears that nobody answers.
+    """
     breaker.cache_clear()
     options = ["--appendonly", "yes", "--appendfsync", "always"]
     with RedisServer(options=options) as server, server.client() as admin, Field(tmp_path, patient(server)) as field:
         holder, waiter = field.several(2)
-        holder.do(take, ttl=3)
-        waiter.tell(take, ttl=3, wait=20)
+        holder.do(take, ttl=6)
+        waiter.tell(take, ttl=6, wait=20)
         until(lambda: queued(admin) == 1)
         with server.down():
-            time.sleep(0.3)
-        time.sleep(1)
+            time.sleep(HEARTBEAT + 0.5)
         holder.do(check)
         holder.do(give)
         waiter.hear()
@@ -215,18 +232,38 @@ def test_all_data_is_flushed(field: Field, admin: redis.Redis) -> None:
 def test_every_client_is_killed_again_and_again(field: Field, admin: redis.Redis) -> None:
     """Whoever holds and whoever waits connects anew, and all get their turns."""
     for process in field.several(4):
-        process.tell(holders.work, "x", 30, hold=0.005, wait=30)
-    end = time.monotonic() + 2
+        process.tell(holders.work, "x", 20, hold=0.005, wait=30)
+    end = time.monotonic() + 1
     while time.monotonic() < end:
         for kind in ("normal", "pubsub"):
             admin.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
         time.sleep(0.1)
     for process in field.processes:
         told = process.hear()
-        assert sum(told.values()) == 30
+        assert sum(told.values()) == 20
         assert set(told) <= {"done", "LockUnavailable"}
 
 
+def test_a_waiter_is_passed_over_while_its_link_is_cut(field: Field, proxy: FaultProxy, admin: redis.Redis) -> None:
+    """As soon as it listens again it asks, whatever it may have missed: it does not wait for a heartbeat."""
+    holder = field.process()
+    waiter = field.process({"URL": proxy.url, "TIMEOUT": 0.5, "CONNECT_TIMEOUT": 0.5})
+    waiter.do(holders.do_without_heartbeats)
+    heard = waiter.do(channel)
+    holder.do(take)
+    waiter.tell(take, wait=15)
+    until(lambda: queued(admin) == 1)
+    proxy.refuse()
+    proxy.reset()
+    until(lambda: heard not in admin.pubsub_channels())
+    holder.do(give)
+    assert queued(admin) == 0
+    proxy.heal()
+    waiter.hear()
+    waiter.do(give)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["cut", "silent"])
 def test_a_waiter_hears_nothing_for_two_seconds(how: str, field: Field, proxy: FaultProxy, admin: redis.Redis) -> None:
     """While the lock is handed on. When it hears again it gets in, and what it was granted meanwhile it may have."""
