@@ -82,23 +82,32 @@ def check_configuration(**_: Any) -> Messages:
 
 
 def check_shared_database(**_: Any) -> Messages:
-    """Warn that ``cache.clear()`` is FLUSHDB and would end every session."""
-    if django_settings.SESSION_ENGINE != ENGINE:
-        return []
+    """Warn that ``cache.clear()`` is FLUSHDB and would take what rooms keep there."""
     try:
-        ours = options.target(settings().sessions.connection).place()
-        shared = [alias for alias in _redis_caches() if options.resolve(alias, Connection(cache=alias)).place() == ours]
+        return [
+            checks.Warning(
+                f"{room.capitalize()} share a Redis database with CACHES[{alias!r}]: its clear() would {harm}.",
+                hint=f'Give {room} their own: REDIS_PATTERNS = {{"CONNECTIONS": {{"state": '
+                f'"redis://localhost:6379/1"}}, "{room.upper()}": {{"CONNECTION": "state"}}}}.',
+                id="redis_patterns.W001",
+            )
+            for room, harm in _harmed()
+            for alias in _sharing(getattr(settings(), room).connection)
+        ]
     except InvalidConfiguration:
         return []
-    return [
-        checks.Warning(
-            f"Sessions share a Redis database with CACHES[{alias!r}]: its clear() would log everybody out.",
-            hint='Give sessions their own: REDIS_PATTERNS = {"CONNECTIONS": {"state": "redis://localhost:6379/1"}, '
-            '"SESSIONS": {"CONNECTION": "state"}}.',
-            id="redis_patterns.W001",
-        )
-        for alias in shared
-    ]
+
+
+def _harmed() -> list[tuple[str, str]]:
+    """Return the rooms of which the settings tell that they are used, and what a flush does to them."""
+    given = getattr(django_settings, "REDIS_PATTERNS", {})
+    sessions = [("sessions", "log everybody out")] if django_settings.SESSION_ENGINE == ENGINE else []
+    return sessions + ([("locks", "take them from their holders")] if "LOCKS" in given else [])
+
+
+def _sharing(connection: str) -> list[str]:
+    ours = options.target(connection).place()
+    return [alias for alias in _redis_caches() if options.resolve(alias, Connection(cache=alias)).place() == ours]
 
 
 def check_error_reports(**_: Any) -> Messages:

@@ -41,6 +41,7 @@ def found() -> list[str]:
         ([], {"REDIS_PATTERNS": {}, "CACHES": CACHES, "SESSION_ENGINE": DATABASE, "MIDDLEWARE": [DJANGOS]}),
         (["redis_patterns.W001"], {"REDIS_PATTERNS": {"CONNECTIONS": REDIS}, "CACHES": CACHES}),
         (["redis_patterns.W001"], {"REDIS_PATTERNS": {}, "CACHES": CACHES}),
+        (["redis_patterns.W001"] * 2, {"REDIS_PATTERNS": {"LOCKS": {"TTL": 20}}, "CACHES": CACHES}),
         ([], {"REDIS_PATTERNS": {"CONNECTIONS": {"default": "redis://localhost:6379/1"}}, "CACHES": CACHES}),
         (["redis_patterns.E101"], {"SESSION_ENGINE": DATABASE, "MIDDLEWARE": [OURS]}),
         (["redis_patterns.W101"], {"SESSION_ENGINE": ENGINE, "MIDDLEWARE": [DJANGOS]}),
