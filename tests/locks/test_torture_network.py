@@ -286,6 +286,20 @@ def test_a_waiter_hears_nothing_for_two_seconds(how: str, field: Field, proxy: F
     waiter.do(give)
 
 
+def test_a_holder_hears_nothing_for_a_while(field: Field, proxy: FaultProxy, admin: redis.Redis) -> None:
+    """While it should be renewed. That is tried again in time: it is not lost, and nobody else gets in."""
+    holder = field.process({"URL": proxy.url, "TIMEOUT": 0.3, "CONNECT_TIMEOUT": 0.3})
+    holder.do(take, ttl=2.4)
+    time.sleep(0.5)
+    proxy.refuse()
+    proxy.reset()
+    time.sleep(0.8)
+    proxy.heal()
+    time.sleep(1.3)
+    holder.do(check)
+    holder.do(give)
+
+
 def test_a_holder_hears_nothing_for_longer_than_its_time(field: Field, proxy: FaultProxy, admin: redis.Redis) -> None:
     """It knows without Redis that the lock is lost, before another is in."""
     cut_off, other = field.process({"URL": proxy.url, "TIMEOUT": 0.3, "CONNECT_TIMEOUT": 0.3}), field.process()
