@@ -83,6 +83,18 @@ class Held:
         self.check()
         fencing.save(obj, self.fence, **options)
 
+    def refresh(self, obj: Any) -> None:
+        """Read a model instance again, so that no older fence can write its row after what was read.
+
+        Raises as `save` does.
+        """
+        self.check()
+        fencing.refresh(obj, self.fence)
+
+    async def arefresh(self, obj: Any) -> None:
+        """Do the same from a coroutine, off the event loop."""
+        await sync_to_async(self.refresh)(obj)
+
     async def asave(self, obj: Any, **options: Any) -> None:
         """Do the same from a coroutine, off the event loop as all of Django's writing."""
         await sync_to_async(self.save)(obj, **options)

@@ -4,11 +4,13 @@ import io
 import re
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.locks import (
     LockLost,
     LockTimeout,
@@ -100,6 +102,32 @@ class TestRows:
                 account.balance = number
                 held.save(account)
         assert balance() == 2
+
+    def test_no_older_fence_writes_after_what_was_read(self, account):
+        """Who lost the lock might still write between another one's reading and writing."""
+        early = lock(account).acquire()
+        early.release()
+        mine = Account.objects.get()
+        with lock(account) as held:
+            held.refresh(mine)
+            with pytest.raises(StaleFence):
+                fencing.save(account, early.fence)
+            mine.balance += 1
+            held.save(mine)
+        assert balance() == 2
+        with pytest.raises(StaleFence):
+            fencing.refresh(mine, early.fence)
+
+    def test_from_a_coroutine(self, account):
+        async def main():
+            async with lock(account) as held:
+                await held.arefresh(account)
+                account.balance = 7
+                await held.asave(account)
+            await adisconnect()
+
+        async_to_sync(main)()
+        assert balance() == 7
 
     def test_a_row_that_is_gone(self, account):
         with lock(account) as held:
