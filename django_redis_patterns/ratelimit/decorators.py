@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutinefunction
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
 from .enforcement import aenforce, asettle, enforce, settle
@@ -50,7 +50,7 @@ def ratelimit(
         @ratelimit(rule="api")  # one of the settings
 
     With `RateLimitMiddleware` it is decided there, with all other rules of the request; without, the view itself
-    refuses. Never both. *name* is the view's unless it is given. For *cost*, *rates_for* and *count_if* see
+    refuses. Never both. *name* is the view's, or its class's, unless it is given. For *cost*, *rates_for* and *count_if* see
     `RequestRule`; for *options* `Rule`. Raises ValueError for what does not go together.
     """
     given = {"key": key, "methods": methods, "cost": cost, "rates_for": rates_for, "count_if": count_if}
@@ -58,7 +58,7 @@ def ratelimit(
     def decorate(view: V) -> V:
         if rule is not None:
             return _limited(view, rule)
-        named = Rule(name=name or f"{view.__module__}.{view.__qualname__}", rates=parsed(rates), **options)
+        named = Rule(name=name or _name(view), rates=parsed(rates), **options)
         return _limited(view, build(named, given))
 
     if rule is not None and (rates or name or options or given != AS_THE_RULE_SAYS):
@@ -114,6 +114,17 @@ def _wrapped(view: Callable[..., Any], rule: RequestRule | str, *, is_async: boo
     if view.__module__ != METHOD_DECORATOR:
         setattr(wrapper, RULES, rules)
     return wrapper
+
+
+def _name(view: Any) -> str:
+    """Return where the code of *view* is, also for what `as_view` and `method_decorator` make of it."""
+    owner = getattr(getattr(view, "func", None), "__self__", None)
+    if owner is not None:  # a bound method, on its way through `method_decorator`
+        cls = next(cls for cls in type(owner).__mro__ if view.__name__ in vars(cls))
+        return f"{cls.__module__}.{cls.__qualname__}.{view.__name__}"
+    code = getattr(view, "view_class", None) or getattr(view, "cls", view)
+    around = code.__qualname__.rpartition(".")[0]  # DRF's `api_view` sets the name alone
+    return ".".join(filter(None, (code.__module__, around, code.__name__)))
 
 
 def _request(args: tuple[Any, ...]) -> HttpRequest:

@@ -353,3 +353,41 @@ def test_a_limit_by_user_needs_users(visit: Visitor) -> None:
 
     with routes(view, middleware=[]), pytest.raises(InvalidConfiguration, match="AuthenticationMiddleware"):
         visit()
+
+
+def pages() -> tuple[type[View], type[View]]:
+    """Two views of one base, which Django's own helpers would call alike."""
+
+    class Base(View):
+        def get(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse("answer")
+
+    class One(Base):
+        pass
+
+    class Other(Base):
+        pass
+
+    return One, Other
+
+
+def of_as_view(page: type[View]) -> Any:
+    return ratelimit("1/d", key="ip")(page.as_view())
+
+
+def of_method_decorator(page: type[View]) -> Any:
+    return method_decorator(ratelimit("1/d", key="ip"), name="dispatch")(page).as_view()
+
+
+@pytest.mark.parametrize("limited", [of_as_view, of_method_decorator])
+def test_each_class_has_a_limit_of_its_own(visit: Visitor, middleware: list[str], limited: Any) -> None:
+    with routes(*map(limited, pages()), middleware=middleware):
+        assert visit.statuses(2, "/0/") == [200, 429]
+        assert visit.statuses(2, "/1/") == [200, 429]
+
+
+def test_a_subclass_shares_what_its_parent_was_decorated_with(visit: Visitor, middleware: list[str]) -> None:
+    parent = method_decorator(ratelimit("1/d", key="ip"), name="dispatch")(pages()[0])
+    child = type("Child", (parent,), {})
+    with routes(parent.as_view(), child.as_view(), middleware=middleware):
+        assert (visit("/0/").status_code, visit("/1/").status_code) == (200, 429)

@@ -178,3 +178,19 @@ def test_a_name_that_the_settings_do_not_have(visit: Visitor, middleware: list[s
     site = routes(view(RedisThrottle.rule("apo")), middleware=middleware, rules={"api": {"rate": "1/d"}})
     with site, pytest.raises(InvalidConfiguration, match="Did you mean 'api'"):
         visit()
+
+
+def test_each_function_of_an_api_has_a_limit_of_its_own(visit: Visitor, middleware: list[str]) -> None:
+    @ratelimit("1/d", key="ip")
+    @api_view(["GET"])
+    def one(request: Any) -> Response:
+        return Response("answer")
+
+    @ratelimit("1/d", key="ip")
+    @api_view(["GET"])
+    def other(request: Any) -> Response:
+        return Response("answer")
+
+    with routes(one, other, middleware=middleware):
+        assert visit.statuses(2, "/0/") == [200, 429]
+        assert visit("/1/").status_code == 200
