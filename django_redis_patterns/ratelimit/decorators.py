@@ -55,10 +55,12 @@ def ratelimit(
     """
     given = {"key": key, "methods": methods, "cost": cost, "rates_for": rates_for, "count_if": count_if}
 
+    said = parsed(rates)
+
     def decorate(view: V) -> V:
         if rule is not None:
             return _limited(view, rule)
-        named = Rule(name=name or _name(view), rates=parsed(rates), **options)
+        named = Rule(name=name or _name(view), rates=said, **options)
         return _limited(view, build(named, given))
 
     if rule is not None and (rates or name or options or given != AS_THE_RULE_SAYS):
@@ -79,7 +81,7 @@ def resolved(rule: RequestRule | str) -> RequestRule:
 def _limited(view: V, rule: RequestRule | str) -> V:
     if isinstance(view, type):
         cls: Any = view
-        cls.dispatch = _wrapped(cls.dispatch, rule, is_async=getattr(cls, "view_is_async", False))
+        cls.dispatch = _wrapped(cls.dispatch, rule, is_async=iscoroutinefunction(cls.dispatch))
         return view
     return cast(V, _wrapped(view, rule, is_async=iscoroutinefunction(view) or _is_dispatch_of_async(view)))
 
@@ -90,6 +92,8 @@ def _wrapped(view: Callable[..., Any], rule: RequestRule | str, *, is_async: boo
 
     @wraps(view)
     def limited(*args: Any, **kwargs: Any) -> Any:
+        if getattr(next(iter(args), None), "view_is_async", False):  # a class, or a subclass, whose methods are async
+            return alimited(*args, **kwargs)
         request = _request(args)
         with verdict_of(request).answering() as is_outermost:
             verdict = enforce(request, map(resolved, rules))

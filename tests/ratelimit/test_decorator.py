@@ -391,3 +391,28 @@ def test_a_subclass_shares_what_its_parent_was_decorated_with(visit: Visitor, mi
     child = type("Child", (parent,), {})
     with routes(parent.as_view(), child.as_view(), middleware=middleware):
         assert (visit("/0/").status_code, visit("/1/").status_code) == (200, 429)
+
+
+def of_async_view(page: type[View]) -> Any:
+    """What is async here is a plain function with a mark."""
+    return ratelimit("2/d", key="ip")(page.as_view())
+
+
+def of_async_subclass(page: type[View]) -> Any:
+    parent = ratelimit("2/d", key="ip")(type("Parent", (View,), {}))
+    return type("Child", (parent,), dict(vars(page))).as_view()
+
+
+@pytest.mark.parametrize("limited", [of_async_view, of_async_subclass])
+def test_an_async_view_is_awaited_however_it_became_one(visit: Visitor, middleware: list[str], limited: Any) -> None:
+    class Page(View):
+        async def get(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse("answer")
+
+    with routes(limited(Page), middleware=middleware):
+        assert visit.statuses(3) == [200, 200, 429]
+
+
+def test_a_decorator_without_rates_is_an_error_at_once() -> None:
+    with pytest.raises((TypeError, ValueError), match="rate"):
+        ratelimit(plain)  # type: ignore[arg-type]
