@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
-from asgiref.sync import SyncToAsync
+from asgiref.sync import SyncToAsync, iscoroutinefunction
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.utils.decorators import sync_and_async_middleware
+from django.utils.functional import SimpleLazyObject
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.ratelimit import Decision, keys, ratelimit
@@ -13,13 +16,34 @@ from django_redis_patterns.ratelimit.matching import Match
 from django_redis_patterns.signals import rate_limited
 from tests.sessions.conftest import login
 
-from .site import HIT, OURS, SESSIONS, Visitor, aplain, plain, routes, verbs
+from .site import AUTH, HIT, OURS, SESSIONS, Visitor, aplain, plain, routes, verbs
 
 EVERYTHING = {"path": "/"}
 
 
 def who(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.session.get("_auth_user_id", "nobody"))
+
+
+@sync_and_async_middleware
+def by_token(get_response: Any) -> Any:
+    """Knows users by a header, as a middleware for JWT does; the lazy one is what many of them write."""
+
+    def put(request: Any) -> None:
+        def user() -> User:
+            return User(pk=int(request.headers["x-token"]))
+
+        request.user = SimpleLazyObject(user) if "x-lazy" in request.headers else user()
+
+    def middleware(request: HttpRequest) -> Any:
+        put(request)
+        return get_response(request)
+
+    async def amiddleware(request: HttpRequest) -> Any:
+        put(request)
+        return await get_response(request)
+
+    return amiddleware if iscoroutinefunction(get_response) else middleware
 
 
 def by_path(request: HttpRequest) -> str:
@@ -282,6 +306,14 @@ def test_a_user_is_limited_wherever_they_are(visit: Visitor, django_user_model: 
         assert visit(ip="192.0.2.1").status_code == 200
         visit.cookies = {}
         assert visit.statuses(3) == [200] * 3
+
+
+@pytest.mark.parametrize("lazy", [{}, {"x-lazy": "1"}], ids=["at once", "lazy"])
+def test_a_user_is_who_a_middleware_says(visit: Visitor, lazy: dict[str, str]) -> None:
+    stack = [SESSIONS, AUTH, f"{__name__}.by_token", OURS]
+    with routes(plain, middleware=stack, rules={"api": {"rate": "1/d", "key": "user", "match": EVERYTHING}}):
+        assert visit.statuses(2, headers={"x-token": "1"} | lazy) == [200, 429]
+        assert visit.statuses(1, headers={"x-token": "2"} | lazy) == [200]
 
 
 def session_of(user: Any) -> str:
