@@ -1,6 +1,6 @@
 """The middleware: all rules of a request, decided once, when its view is known and before it runs."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -74,12 +74,18 @@ def rules_of(request: HttpRequest, view: View) -> Iterator[RequestRule]:
     cls = getattr(view, "view_class", None) or getattr(view, "cls", None)
     if cls is not None:
         yield from rules_on(_method(request, view, cls))
-        yield from _of_throttles(getattr(cls, "throttle_classes", ()))
+        yield from _of_throttles(view, cls)
 
 
-def _of_throttles(throttles: Iterable[Any]) -> Iterator[RequestRule]:
-    """Yield the rules of DRF throttles of ours, but for those that must wait until DRF knows the user."""
-    for throttle in throttles:
+def _of_throttles(view: View, cls: type) -> Iterator[RequestRule]:
+    """Yield the rules of DRF throttles of ours, but for those that must wait until DRF knows the user.
+
+    A class that chooses them by the request waits as well.
+    """
+    if getattr(getattr(cls, "get_throttles", None), "__module__", "") != "rest_framework.views":
+        return
+    of_action = getattr(view, "initkwargs", {})
+    for throttle in of_action.get("throttle_classes", cls.throttle_classes):  # type: ignore[attr-defined]  # DRF's
         if hasattr(throttle, "request_rule") and not (rule := throttle.request_rule()).asks_for_user:
             yield rule
 
