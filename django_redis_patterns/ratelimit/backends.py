@@ -1,11 +1,11 @@
 """Logins: each attempt is charged before its password is looked at, so however many come at once, no more pass."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
+from inspect import signature
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -51,7 +51,7 @@ class Attempt:
 class LoginRateLimit:
     """In front of a backend: ``class Directory(LoginRateLimit, LDAPBackend)``.
 
-    Counts failed attempts by address, by name, by both and of everybody, by the rules ``login-ip``, ``login-username``,
+    Counts failed attempts by address, by name (``email=`` or another word serves where no user name is given), by both and of everybody, by the rules ``login-ip``, ``login-username``,
     ``login-ip-username`` and ``login-everybody`` of the settings, each with a default. What is over one of them is
     refused with PermissionDenied, as a wrong password is, and with the 429 of `RateLimitMiddleware` where that stands.
     A success gives back its own charge, and clears the counts of its name; never that of the address. Whoever logs
@@ -62,14 +62,16 @@ class LoginRateLimit:
     @sensitive_variables()
     def authenticate(self, request: Any, username: Any = None, password: Any = None, **credentials: Any) -> Any:
         """Return the user, or None. Raises PermissionDenied when there were too many attempts."""
-        check = partial(super().authenticate, request, username=username, password=password, **credentials)  # type: ignore[misc]
+        inherited, given = super().authenticate, _given(username, password, credentials)  # type: ignore[misc]
+        if not _takes(inherited, request, given):
+            return None
         if _checking.get():
-            return check()
-        attempt = self._attempt(request, username, password, credentials)
+            return inherited(request, **given)
+        attempt = self._attempt(request, given)
         attempt.decisions = evaluate(attempt.charges)
         _refuse(request, attempt)
         with _checking_password():
-            user = check()
+            user = inherited(request, **given)
         if user is not None:
             _welcome(request)
             forgive(attempt)
@@ -78,12 +80,14 @@ class LoginRateLimit:
     @sensitive_variables()
     async def aauthenticate(self, request: Any, username: Any = None, password: Any = None, **credentials: Any) -> Any:
         """Return the user, or None. Raises PermissionDenied when there were too many attempts."""
-        inherited = getattr(super(), "aauthenticate", None) or sync_to_async(super().authenticate)  # type: ignore[misc]
-        attempt = self._attempt(request, username, password, credentials)
+        inherited, given = super().authenticate, _given(username, password, credentials)  # type: ignore[misc]
+        if not _takes(inherited, request, given):
+            return None
+        attempt = self._attempt(request, given)
         attempt.decisions = await aevaluate(attempt.charges)
         _refuse(request, attempt)
         with _checking_password():
-            user = await inherited(request, username=username, password=password, **credentials)
+            user = await (getattr(super(), "aauthenticate", None) or sync_to_async(inherited))(request, **given)
         if user is not None:
             _welcome(request)
             await aforgive(attempt)
@@ -97,15 +101,42 @@ class LoginRateLimit:
             identities |= {IP: ("ip", network), BOTH: ("ip", network, "username", name)}
         return [Charge(rule(which), identity) for which, identity in identities.items()]
 
-    def _attempt(self, request: Any, username: Any, password: Any, credentials: dict[str, Any]) -> Attempt:
-        name = username if username is not None else credentials.get(get_user_model().USERNAME_FIELD)
-        if name is None or password is None:  # it is no attempt at a password
+    def _attempt(self, request: Any, given: dict[str, Any]) -> Attempt:
+        name = self._name(given)
+        if name is None or "password" not in given:  # it is no attempt at a password
             return Attempt([])
         return Attempt(self.charges(request, folded(str(name))))
+
+    def _name(self, given: dict[str, Any]) -> Any:
+        """Return who it is about: the user name, else the first text by another word, such as ``email``."""
+        others = (value for word, value in given.items() if word != "password" and isinstance(value, str))
+        return _username(given) or next(others, None)
 
 
 class RateLimitedModelBackend(LoginRateLimit, ModelBackend):
     """``AUTHENTICATION_BACKENDS = ["django_redis_patterns.ratelimit.backends.RateLimitedModelBackend"]``."""
+
+    def _name(self, given: dict[str, Any]) -> Any:
+        return _username(given)  # ModelBackend looks at no password without it
+
+
+def _username(given: dict[str, Any]) -> Any:
+    return given.get("username", given.get(get_user_model().USERNAME_FIELD))
+
+
+def _given(username: Any, password: Any, credentials: dict[str, Any]) -> dict[str, Any]:
+    """Return what was given, and no more: a backend need not know these two words."""
+    known = {"username": username, "password": password}
+    return {word: value for word, value in known.items() if value is not None} | credentials
+
+
+def _takes(check: Callable[..., Any], request: Any, given: dict[str, Any]) -> bool:
+    """Return whether *check* can be called so. Django skips a backend that cannot, and sees our signature only."""
+    try:
+        signature(check).bind(request, **given)
+    except TypeError:
+        return False
+    return True
 
 
 async def _forgive(io: IO, attempt: Attempt) -> bool:

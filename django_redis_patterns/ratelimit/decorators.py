@@ -50,8 +50,8 @@ def ratelimit(
         @ratelimit(rule="api")  # one of the settings
 
     With `RateLimitMiddleware` it is decided there, with all other rules of the request; without, the view itself
-    refuses. Never both. *name* is the view's, or its class's, unless it is given. For *cost*, *rates_for* and *count_if* see
-    `RequestRule`; for *options* `Rule`. Raises ValueError for what does not go together.
+    refuses. Never both. *name* is the view's, or its class's, unless it is given. For *cost*, *rates_for* and
+    *count_if* see `RequestRule`; for *options* `Rule`. Raises ValueError for what does not go together.
     """
     given = {"key": key, "methods": methods, "cost": cost, "rates_for": rates_for, "count_if": count_if}
 

@@ -76,6 +76,25 @@ class Broken(LoginRateLimit, BrokenDoor):
     pass
 
 
+class EmailDoor:
+    """Knows no user names, and takes nothing but what it names."""
+
+    def authenticate(self, request: Any, email: str, password: str) -> User | None:
+        Door.looked_at.append(email)
+        return User(pk=7, email=email) if password == "word" else None
+
+    def get_user(self, pk: Any) -> None:
+        return None
+
+
+class Email(LoginRateLimit, EmailDoor):
+    pass
+
+
+class InheritedEmail(LoginRateLimit, EmailDoor, BaseBackend):
+    pass
+
+
 BACKENDS = [Limited, Inherited, Native]
 
 
@@ -350,3 +369,36 @@ def test_no_password_is_in_an_error_report(enter: Any, settings: Any) -> None:
     frames = [frame for frame in report.get_traceback_frames() if frame["filename"].endswith("ratelimit/backends.py")]
     assert frames
     assert secret not in str([frame["vars"] for frame in frames])
+
+
+def try_to_enter(way: str, **credentials: str) -> Any:
+    """Log in with *credentials* of any words."""
+    http = RequestFactory(REMOTE_ADDR="192.0.2.1").get("/")
+    if way == "sync":
+        return authenticate(http, **credentials)
+
+    async def run() -> Any:
+        try:
+            return await aauthenticate(http, **credentials)
+        finally:
+            await adisconnect()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("backend", [Email, InheritedEmail])
+def test_a_login_by_another_word_is_limited_too(way: str, backend: type, settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.{backend.__name__}"]
+    assert try_to_enter(way, email="ann@example.org", password="word").email == "ann@example.org"
+    for _ in range(7):
+        assert try_to_enter(way, email="ann@example.org", password="guess") is None
+    assert len(Door.looked_at) == 1 + 5
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("backend", [Email, InheritedEmail])
+def test_a_backend_that_does_not_take_these_words_is_skipped(way: str, backend: type, settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.{backend.__name__}", f"{__name__}.Limited"]
+    assert try_to_enter(way, username="ann", password="word").username == "ann"
+    assert Door.looked_at == ["ann"]
