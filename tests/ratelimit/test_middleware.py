@@ -12,7 +12,7 @@ from django.utils.functional import SimpleLazyObject
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.ratelimit import Decision, keys, ratelimit
-from django_redis_patterns.ratelimit.matching import Match
+from django_redis_patterns.ratelimit.matching import Match, parse_methods
 from django_redis_patterns.signals import rate_limited
 from tests.sessions.conftest import login
 
@@ -263,6 +263,8 @@ def test_that_nobody_s_address_is_known_is_said_once(visit: Visitor, caplog: pyt
         ({"path": ["/api/", "*"]}, 'start with "/"'),
         ({"path": [7]}, "a text or a list of texts"),
         ({"route": [7]}, "a text or a list of texts"),
+        ({"path": []}, "at least one path or route"),
+        ({"path": "/api/", "route": ""}, "at least one path or route"),
         ({}, 'match is {"path": "/api/"}'),
         ("/api/", 'match is {"path": "/api/"}'),
     ],
@@ -270,6 +272,12 @@ def test_that_nobody_s_address_is_known_is_said_once(visit: Visitor, caplog: pyt
 def test_a_match_that_could_not_match_is_named(given: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Match.parse(given)
+
+
+@pytest.mark.parametrize("methods", ["PSOT", "ALL", "UNSAFE", ["unsafe"], []])
+def test_methods_that_no_request_has_are_named(methods: Any) -> None:
+    with pytest.raises(ValueError, match='methods is "POST"'):
+        parse_methods(methods)
 
 
 @pytest.mark.parametrize(
