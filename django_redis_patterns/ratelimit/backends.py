@@ -51,12 +51,12 @@ class Attempt:
 class LoginRateLimit:
     """In front of a backend: ``class Directory(LoginRateLimit, LDAPBackend)``.
 
-    Counts failed attempts by address, by name (``email=`` or another word serves where no user name is given), by both and of everybody, by the rules ``login-ip``, ``login-username``,
-    ``login-ip-username`` and ``login-everybody`` of the settings, each with a default. What is over one of them is
-    refused with PermissionDenied, as a wrong password is, and with the 429 of `RateLimitMiddleware` where that stands.
-    A success gives back its own charge, and clears the counts of its name; never that of the address. Whoever logs
-    in otherwise (``force_login``, ``login()`` after a sign-up) is not limited. A subclass may count by `charges` of its
-    own.
+    Counts failed attempts by address, by name (the user name, else the first text given by another word, as in
+    ``email=``), by both and of everybody, by the rules ``login-ip``, ``login-username``, ``login-ip-username`` and
+    ``login-everybody`` of the settings, each with a default. What is over one of them is refused with
+    PermissionDenied, as a wrong password is, and with the 429 of `RateLimitMiddleware` where that stands. A success
+    gives back its own charge, and clears the counts of its name; never that of the address. Whoever logs in otherwise
+    (``force_login``, ``login()`` after a sign-up) is not limited. A subclass may count by `charges` of its own.
     """
 
     @sensitive_variables()

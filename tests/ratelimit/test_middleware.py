@@ -68,6 +68,19 @@ def test_one_rule_is_one_bucket_for_all_of_its_paths(visit: Visitor) -> None:
         assert [visit(f"/api/{pk}/").status_code for pk in range(3)] == [200, 200, 429]
 
 
+def test_what_has_no_view_is_counted_too(visit: Visitor) -> None:
+    common = "django.middleware.common.CommonMiddleware"
+    rules = {"site": {"rate": "3/d", "key": "ip", "match": EVERYTHING}}
+    with routes(plain, middleware=[OURS, common], rules=rules):
+        assert [visit(url).status_code for url in ("/no/", "/0", "/0/", "/no/", "/0")] == [404, 301, 200, 429, 429]
+
+
+def test_what_has_no_view_is_told_its_limits(visit: Visitor) -> None:
+    rules = {"site": {"rate": "3/d", "key": "ip", "match": EVERYTHING, "count_if": lambda response: False}}
+    with routes(plain, rules=rules):
+        assert all(visit("/no/").headers["RateLimit"].startswith('"site";r=2;') for _ in range(4))
+
+
 def test_a_rule_may_name_routes(visit: Visitor) -> None:
     api = include(([path("list/", plain, name="list")], "api"))
     rules = {"api": {"rate": "1/d", "key": "ip", "match": {"route": ["api:*"]}}}
