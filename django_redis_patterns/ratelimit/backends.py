@@ -20,7 +20,8 @@ from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import RedisUnavailable
 
 from .decision import Decision
-from .evaluate import Charge, _give_back, aevaluate, evaluate
+from .enforcement import _announce
+from .evaluate import Charge, _evaluate, _give_back
 from .identity import Identity
 from .keys import folded
 from .limiter import Limiter
@@ -41,11 +42,6 @@ class Attempt:
 
     charges: list[Charge]
     decisions: Sequence[Decision] = ()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it must not reach the password."""
-        return not all(self.decisions)
 
 
 class LoginRateLimit:
@@ -68,8 +64,8 @@ class LoginRateLimit:
         if _checking.get():
             return inherited(request, **given)
         attempt = self._attempt(request, given)
-        attempt.decisions = evaluate(attempt.charges)
-        _refuse(request, attempt)
+        if not all(admit(request, attempt)):
+            raise _refusal()
         with _checking_password():
             user = inherited(request, **given)
         if user is not None:
@@ -84,8 +80,8 @@ class LoginRateLimit:
         if not _takes(inherited, request, given):
             return None
         attempt = self._attempt(request, given)
-        attempt.decisions = await aevaluate(attempt.charges)
-        _refuse(request, attempt)
+        if not all(await aadmit(request, attempt)):
+            raise _refusal()
         with _checking_password():
             user = await (getattr(super(), "aauthenticate", None) or sync_to_async(inherited))(request, **given)
         if user is not None:
@@ -139,6 +135,16 @@ def _takes(check: Callable[..., Any], request: Any, given: dict[str, Any]) -> bo
     return True
 
 
+async def _admit(io: IO, request: HttpRequest | None, attempt: Attempt) -> Sequence[Decision]:
+    """Charge *attempt*, and return what was decided. The middleware, which answers, hears what has denied it."""
+    attempt.decisions = await _evaluate(io, attempt.charges)
+    await _announce(io, request, attempt.decisions)
+    denials = [decision for decision in attempt.decisions if not decision]
+    if denials and request is not None:  # the counts of the other rules are nobody's business
+        verdict_of(request).refusals += denials
+    return attempt.decisions
+
+
 async def _forgive(io: IO, attempt: Attempt) -> bool:
     """Clear the counts of the name, and give the others their charge back, in one trip; return whether it was done."""
     own = [charge for charge in attempt.charges if charge.rule.name in (USERNAME, BOTH)]
@@ -152,6 +158,7 @@ async def _forgive(io: IO, attempt: Attempt) -> bool:
     return True
 
 
+admit, aadmit = both(_admit)
 forgive, aforgive = both(_forgive)
 
 
@@ -164,11 +171,8 @@ def _checking_password() -> Iterator[None]:
         _checking.reset(token)
 
 
-def _refuse(request: Any, attempt: Attempt) -> None:
-    if attempt.is_over:
-        if request is not None:
-            verdict_of(request).refusals += attempt.decisions
-        raise PermissionDenied("Too many attempts to log in.")
+def _refusal() -> PermissionDenied:
+    return PermissionDenied("Too many attempts to log in.")
 
 
 def _welcome(request: Any) -> None:

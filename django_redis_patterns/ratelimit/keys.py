@@ -36,12 +36,15 @@ WORDS = ("ip", "user", "user_or_ip")
 PREFIXES = ("header:", "post:")
 LONGEST_NAME = 1024  # characters
 DJANGOS = "django.contrib.auth.middleware"
-UNSEEN = ("Mn", "Cf")  # accents, and what takes no room: collations ignore them
+UNSEEN = ("Mn", "Me", "Cf", "Cc")  # accents, and what takes no room: collations ignore them
+OVERLONG = "\0"  # all names that are too long for a database are one, which nobody has
 
 
 def folded(name: str) -> str:
     """Return *name* as one spelling: who types ``ANN ``, fullwidth or ``änn`` may guess at ``ann`` in some database."""
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name[:LONGEST_NAME]).casefold())
+    if len(name) > LONGEST_NAME:
+        return OVERLONG
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
     return "".join(char for char in plain if unicodedata.category(char) not in UNSEEN).strip()
 
 
