@@ -11,7 +11,7 @@ from .enforcement import aenforce, asettle, enforce, settle
 from .keys import Key, auser_of
 from .rate import Rate
 from .request_rules import Cost, RequestRule, build, declared
-from .responses import annotate, refusal
+from .responses import annotate, answer_to, refusal
 from .rules import Algorithm, Policy, Rule, parsed
 from .verdict import verdict_of
 
@@ -97,7 +97,12 @@ def _wrapped(view: Callable[..., Any], rule: RequestRule | str, *, is_async: boo
         request = _request(args)
         with verdict_of(request).answering() as is_outermost:
             verdict = enforce(request, map(resolved, rules))
-            response = view(*args, **kwargs) if verdict else refusal(request, verdict.decisions)
+            try:
+                response = view(*args, **kwargs) if verdict else refusal(request, verdict.decisions)
+            except Exception as error:
+                if is_outermost:
+                    settle(request, answer_to(error))
+                raise
             if is_outermost:
                 settle(request, response)
                 annotate(request, response, verdict.decisions)
@@ -108,7 +113,12 @@ def _wrapped(view: Callable[..., Any], rule: RequestRule | str, *, is_async: boo
         request = _request(args)
         with verdict_of(request).answering() as is_outermost:
             verdict = await aenforce(request, map(resolved, rules), auser_of)
-            response = await view(*args, **kwargs) if verdict else refusal(request, verdict.decisions)
+            try:
+                response = await view(*args, **kwargs) if verdict else refusal(request, verdict.decisions)
+            except Exception as error:
+                if is_outermost:
+                    await asettle(request, answer_to(error))
+                raise
             if is_outermost:
                 await asettle(request, response)
                 annotate(request, response, verdict.decisions)

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http.multipartparser import MultiPartParserError
 from django.template import Context, Engine, TemplateDoesNotExist
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
@@ -40,6 +42,12 @@ def refusal(request: HttpRequest, decisions: Iterable[Decision]) -> HttpResponse
     response.headers["Cache-Control"] = "no-store"
     patch_vary_headers(response, ["Accept"])
     return response
+
+
+def answer_to(error: Exception) -> HttpResponse:
+    """Return an empty response of the status that Django will answer *error* with."""
+    of_errors = {Http404: 404, PermissionDenied: 403, (BadRequest, SuspiciousOperation, MultiPartParserError): 400}
+    return HttpResponse(status=next((of_errors[kinds] for kinds in of_errors if isinstance(error, kinds)), 500))
 
 
 def annotate(request: HttpRequest, response: HttpResponseBase, decisions: Iterable[Decision]) -> None:

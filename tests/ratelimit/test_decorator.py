@@ -4,7 +4,8 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
 from django.test import override_settings
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -416,3 +417,26 @@ def test_an_async_view_is_awaited_however_it_became_one(visit: Visitor, middlewa
 def test_a_decorator_without_rates_is_an_error_at_once() -> None:
     with pytest.raises((TypeError, ValueError), match="rate"):
         ratelimit(plain)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("error", [Http404, PermissionDenied, SuspiciousOperation])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_a_raising_view_answers_is_asked_too(
+    visit: Visitor, middleware: list[str], error: type[Exception], is_async: bool
+) -> None:
+    status = {Http404: 404, PermissionDenied: 403, SuspiciousOperation: 400}[error]
+
+    def view(request: HttpRequest) -> HttpResponse:
+        raise error
+
+    async def aview(request: HttpRequest) -> HttpResponse:
+        raise error
+
+    def limited(name: str, count_if: Any) -> Any:
+        return ratelimit("1/d", key="ip", name=name, count_if=count_if)(aview if is_async else view)
+
+    free = limited("free", lambda response: response.status_code != status)
+    counted = limited("counted", lambda response: response.status_code == status)
+    with routes(free, counted, middleware=middleware):
+        assert visit.statuses(3, "/0/") == [status] * 3
+        assert visit.statuses(2, "/1/") == [status, 429]
