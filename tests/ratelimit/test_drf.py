@@ -237,3 +237,10 @@ def test_a_view_may_choose_its_throttles_by_the_request(visit: Visitor, middlewa
     with routes(limited, middleware=middleware):
         assert visit.statuses(2, headers={"x-free": "1"}) == [200, 200]
         assert visit.statuses(2) == [200, 429]
+
+
+def test_a_refusal_is_never_stored(visit: Visitor, middleware: list[str]) -> None:
+    with routes(view(RedisThrottle.of("books", "1/d")), middleware=middleware):
+        allowed, denied = visit(), visit()
+    assert (denied.status_code, denied.headers["Cache-Control"]) == (429, "no-store")
+    assert "Cache-Control" not in allowed.headers
