@@ -42,6 +42,10 @@ def denied(*args: str) -> str:
 def test_list_names_every_rule() -> None:
     """With what it says, and what the settings say for it."""
     assert [line.split() for line in run("list").splitlines()] == [
+        ["login-ip", "sliding", "closed", "50/15m"],
+        ["login-username", "sliding", "closed", "50/h"],
+        ["login-ip-username", "sliding", "closed", "5/15m"],
+        ["login-everybody", "sliding", "closed", "20000/h"],
         ["api", "sliding", "open", "100/m", "5000/d"],
         ["login", "log", "closed", "2/15m"],
         ["burst", "bucket", "open", "shadow", "20/s"],
