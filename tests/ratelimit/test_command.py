@@ -92,3 +92,12 @@ def test_a_rule_that_is_not_there_is_an_error() -> None:
     """It says what there is."""
     with pytest.raises(CommandError, match=r"has no rule 'logni'\. Did you mean 'login'\?"):
         run("peek", "logni", "ann")
+
+
+@pytest.mark.parametrize("action", ["peek", "reset"])
+def test_a_rule_whose_rates_depend_on_the_request_is_refused(action: str) -> None:
+    """What is charged there has a rate, and so a counter, that only the request knows."""
+    rules = {"search": {"rate": "60/m", "rates_for": "builtins.str"}}
+    patterns = settings.REDIS_PATTERNS | {"RATELIMIT": {"RULES": rules}}
+    with override_settings(REDIS_PATTERNS=patterns), pytest.raises(CommandError, match="depend on the request"):
+        run(action, "search", "ip", "192.0.2.7")
