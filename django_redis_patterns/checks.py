@@ -12,6 +12,7 @@ redis_patterns.E303  a backend that checks passwords before the one that limits 
 redis_patterns.W301  rate limits by address behind a proxy that is not trusted: everybody is one client
 redis_patterns.W302  rate limits with a match, and no middleware that applies them
 redis_patterns.W303  our rate limit middleware after one that refuses requests: those are not counted
+redis_patterns.W304  two backends that limit logins: each attempt counts twice
 redis_patterns.E501  to E507, W501: what a model says about its board; its manager reports it (leaderboards/declared.py)
 redis_patterns.E801  channels_redis' core layer on redis-py 8: an idle socket dies after five seconds
 redis_patterns.W801  channels_redis' core layer with redis-py's cap of 100 connections
@@ -20,8 +21,11 @@ redis_patterns.W803  the in-memory channel layer in production
 redis_patterns.W804  daphne, which does not tell a slow client from a fast one
 """
 
+from contextlib import suppress
+from inspect import signature
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core import checks
 from django.utils.module_loading import import_string
@@ -40,7 +44,6 @@ LIMITS = "django_redis_patterns.ratelimit.RateLimitMiddleware"
 AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
 #: Middlewares whose ``process_view`` refuses requests.
 REFUSING = ("django.middleware.csrf.CsrfViewMiddleware", "django.contrib.auth.middleware.LoginRequiredMiddleware")
-LIMITED_LOGIN = "django_redis_patterns.ratelimit.backends.RateLimitedModelBackend"
 
 CORE_LAYER = "channels_redis.core.RedisChannelLayer"
 PUBSUB_LAYER = "channels_redis.pubsub.RedisPubSubChannelLayer"
@@ -183,20 +186,48 @@ def check_rate_limit_middleware(**_: Any) -> Messages:
 
 
 def check_limited_login(**_: Any) -> Messages:
-    """Guesses at a password must not find another way to it."""
-    backends = list(django_settings.AUTHENTICATION_BACKENDS)
-    if LIMITED_LOGIN not in backends[1:]:
+    """Guesses at a password must not find another way to it, nor be counted twice."""
+    backends = _backends()
+    limited = [name for name, backend in backends.items() if _is_limited(backend)]
+    if not limited:
         return []
-    first = backends[0]
-    message = f"{first} looks at passwords before {LIMITED_LOGIN} has counted."
-    hint = "Put it first; it does all that Django's ModelBackend does."
-    return [checks.Error(message, hint=hint, id="redis_patterns.E303")]
+    found: Messages = []
+    before = list(backends)[: list(backends).index(limited[0])]
+    if open_ones := [name for name in before if _takes_passwords(backends[name])]:
+        message = f"{open_ones[0]} looks at passwords before {limited[0]} has counted."
+        hint = "Put the limited one first; RateLimitedModelBackend does all that Django's ModelBackend does."
+        found.append(checks.Error(message, hint=hint, id="redis_patterns.E303"))
+    if len(limited) > 1:
+        message = f"{' and '.join(limited)} count each attempt to log in once more."
+        hint = "Limit the first backend alone: what it refuses reaches no other one."
+        found.append(checks.Warning(message, hint=hint, id="redis_patterns.W304"))
+    return found
+
+
+def _backends() -> dict[str, Any]:
+    """Return the classes of the backends that can be imported, by name; Django says what it thinks of the others."""
+    found: dict[str, Any] = {}
+    for name in django_settings.AUTHENTICATION_BACKENDS if apps.is_installed("django.contrib.auth") else ():
+        with suppress(ImportError):
+            found[name] = import_string(name)
+    return found
+
+
+def _is_limited(backend: Any) -> bool:
+    from .ratelimit.backends import LoginRateLimit
+
+    return isinstance(backend, type) and issubclass(backend, LoginRateLimit)
+
+
+def _takes_passwords(backend: Any) -> bool:
+    parameters = signature(getattr(backend, "authenticate", object)).parameters.values()
+    return any(one.name == "password" or one.kind is one.VAR_KEYWORD for one in parameters)
 
 
 def check_proxies(**_: Any) -> Messages:
     """Behind a proxy the peer's address is everybody's."""
     is_behind_one = django_settings.SECURE_PROXY_SSL_HEADER or django_settings.USE_X_FORWARDED_HOST
-    is_limited = LIMITS in django_settings.MIDDLEWARE or LIMITED_LOGIN in django_settings.AUTHENTICATION_BACKENDS
+    is_limited = LIMITS in django_settings.MIDDLEWARE or any(map(_is_limited, _backends().values()))
     if not is_behind_one or not is_limited or not _is_usable() or settings().trusted_proxies:
         return []
     message = "A proxy stands in front of this site, and rate limits take all of its visitors for one client."
