@@ -21,11 +21,8 @@ redis_patterns.W803  the in-memory channel layer in production
 redis_patterns.W804  daphne, which does not tell a slow client from a fast one
 """
 
-from contextlib import suppress
-from inspect import signature
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings as django_settings
 from django.core import checks
 from django.utils.module_loading import import_string
@@ -187,14 +184,12 @@ def check_rate_limit_middleware(**_: Any) -> Messages:
 
 def check_limited_login(**_: Any) -> Messages:
     """Guesses at a password must not find another way to it, nor be counted twice."""
-    backends = _backends()
-    limited = [name for name, backend in backends.items() if _is_limited(backend)]
-    if not limited:
-        return []
+    from .ratelimit import installed
+
+    limited = installed.limited()
     found: Messages = []
-    before = list(backends)[: list(backends).index(limited[0])]
-    if open_ones := [name for name in before if _takes_passwords(backends[name])]:
-        message = f"{open_ones[0]} looks at passwords before {limited[0]} has counted."
+    for backend in installed.before(limited[0])[:1] if limited else ():
+        message = f"{backend} looks at passwords before {limited[0]} has counted."
         hint = "Put the limited one first; RateLimitedModelBackend does all that Django's ModelBackend does."
         found.append(checks.Error(message, hint=hint, id="redis_patterns.E303"))
     if len(limited) > 1:
@@ -204,30 +199,12 @@ def check_limited_login(**_: Any) -> Messages:
     return found
 
 
-def _backends() -> dict[str, Any]:
-    """Return the classes of the backends that can be imported, by name; Django says what it thinks of the others."""
-    found: dict[str, Any] = {}
-    for name in django_settings.AUTHENTICATION_BACKENDS if apps.is_installed("django.contrib.auth") else ():
-        with suppress(ImportError):
-            found[name] = import_string(name)
-    return found
-
-
-def _is_limited(backend: Any) -> bool:
-    from .ratelimit.backends import LoginRateLimit
-
-    return isinstance(backend, type) and issubclass(backend, LoginRateLimit)
-
-
-def _takes_passwords(backend: Any) -> bool:
-    parameters = signature(getattr(backend, "authenticate", object)).parameters.values()
-    return any(one.name == "password" or one.kind is one.VAR_KEYWORD for one in parameters)
-
-
 def check_proxies(**_: Any) -> Messages:
     """Behind a proxy the peer's address is everybody's."""
+    from .ratelimit import installed
+
     is_behind_one = django_settings.SECURE_PROXY_SSL_HEADER or django_settings.USE_X_FORWARDED_HOST
-    is_limited = LIMITS in django_settings.MIDDLEWARE or any(map(_is_limited, _backends().values()))
+    is_limited = LIMITS in django_settings.MIDDLEWARE or bool(installed.limited())
     if not is_behind_one or not is_limited or not _is_usable() or settings().trusted_proxies:
         return []
     message = "A proxy stands in front of this site, and rate limits take all of its visitors for one client."

@@ -98,7 +98,8 @@ class Limiter:
         """Give back what *decision* has charged, once; nothing for a denial.
 
         A bucket gives back what has not drained meanwhile, a window what it still counts: no window is exceeded because
-        of it. After a reset or an eviction in between it may give back what was charged since. Raises `RedisUnavailable`; when nobody knows whether it was given back, it is not tried again.
+        of it. After a reset or an eviction in between it may give back what was charged since. Raises
+        `RedisUnavailable`; when nobody knows whether it was given back, it is not tried again.
         """
         await _give_back(io, [decision])
 

@@ -91,7 +91,7 @@ def _without_a_view(request: HttpRequest) -> Iterable[RequestRule]:
     return _of_settings() if request.resolver_match is None else ()
 
 
-def _of_throttles(view: View, cls: type) -> Iterator[RequestRule]:
+def _of_throttles(view: Any, cls: Any) -> Iterator[RequestRule]:
     """Yield the rules of DRF throttles of ours, but for those that must wait until DRF knows the user.
 
     A class that chooses them by the request waits as well.
@@ -99,7 +99,7 @@ def _of_throttles(view: View, cls: type) -> Iterator[RequestRule]:
     if getattr(getattr(cls, "get_throttles", None), "__module__", "") != "rest_framework.views":
         return
     of_action = getattr(view, "initkwargs", {})
-    for throttle in of_action.get("throttle_classes", cls.throttle_classes):  # type: ignore[attr-defined]  # DRF's
+    for throttle in of_action.get("throttle_classes", cls.throttle_classes):
         if hasattr(throttle, "request_rule") and not (rule := throttle.request_rule()).asks_for_user:
             yield rule
 

@@ -46,8 +46,7 @@ def refusal(request: HttpRequest, decisions: Iterable[Decision]) -> HttpResponse
 
 def answer_to(error: Exception) -> HttpResponse:
     """Return an empty response of the status that Django will answer *error* with."""
-    of_errors = {Http404: 404, PermissionDenied: 403, (BadRequest, SuspiciousOperation, MultiPartParserError): 400}
-    return HttpResponse(status=next((of_errors[kinds] for kinds in of_errors if isinstance(error, kinds)), 500))
+    return HttpResponse(status=next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500))
 
 
 def annotate(request: HttpRequest, response: HttpResponseBase, decisions: Iterable[Decision]) -> None:
@@ -128,6 +127,13 @@ def _text(status: int, denials: Sequence[Decision], seconds: int) -> str:
     return f"{TITLES[status]}. Try again in {said(seconds)}.\n"
 
 
+STATUSES: dict[type[Exception], int] = {
+    Http404: 404,
+    PermissionDenied: 403,
+    BadRequest: 400,
+    SuspiciousOperation: 400,
+    MultiPartParserError: 400,
+}
 TITLES = {429: "Too many requests", 503: "Service unavailable"}
 FORMS: dict[str, Callable[[int, Sequence[Decision], int], str]] = {
     PROBLEM: _problem,

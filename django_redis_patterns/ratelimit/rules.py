@@ -97,8 +97,8 @@ def of_code(name: str) -> Rule:
     found = rule(name)
     if settings().ratelimit.rules.get(name, {}).get("rates_for"):
         raise InvalidConfiguration(
-            f"The rates of rule {name!r} depend on the request (rates_for), and here is none: use @ratelimit(rule=...), "
-            "or make a Limiter of this name with the rates that hold."
+            f"The rates of rule {name!r} depend on the request (rates_for), and here is none: "
+            "use @ratelimit(rule=...), or make a Limiter of this name with the rates that hold."
         )
     return found
 
