@@ -12,6 +12,7 @@ redis_patterns.E303  a backend that checks passwords before the one that limits 
 redis_patterns.W301  rate limits by address behind a proxy that is not trusted: everybody is one client
 redis_patterns.W302  rate limits with a match, and no middleware that applies them
 redis_patterns.W303  our rate limit middleware after one that refuses requests: those are not counted
+redis_patterns.W304  two backends that limit logins: each attempt counts twice
 redis_patterns.E501  to E507, W501: what a model says about its board; its manager reports it (leaderboards/declared.py)
 redis_patterns.E801  channels_redis' core layer on redis-py 8: an idle socket dies after five seconds
 redis_patterns.W801  channels_redis' core layer with redis-py's cap of 100 connections
@@ -40,7 +41,6 @@ LIMITS = "django_redis_patterns.ratelimit.RateLimitMiddleware"
 AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
 #: Middlewares whose ``process_view`` refuses requests.
 REFUSING = ("django.middleware.csrf.CsrfViewMiddleware", "django.contrib.auth.middleware.LoginRequiredMiddleware")
-LIMITED_LOGIN = "django_redis_patterns.ratelimit.backends.RateLimitedModelBackend"
 
 CORE_LAYER = "channels_redis.core.RedisChannelLayer"
 PUBSUB_LAYER = "channels_redis.pubsub.RedisPubSubChannelLayer"
@@ -192,20 +192,28 @@ def check_rate_limit_middleware(**_: Any) -> Messages:
 
 
 def check_limited_login(**_: Any) -> Messages:
-    """Guesses at a password must not find another way to it."""
-    backends = list(django_settings.AUTHENTICATION_BACKENDS)
-    if LIMITED_LOGIN not in backends[1:]:
-        return []
-    first = backends[0]
-    message = f"{first} looks at passwords before {LIMITED_LOGIN} has counted."
-    hint = "Put it first; it does all that Django's ModelBackend does."
-    return [checks.Error(message, hint=hint, id="redis_patterns.E303")]
+    """Guesses at a password must not find another way to it, nor be counted twice."""
+    from .ratelimit import installed
+
+    limited = installed.limited()
+    found: Messages = []
+    for backend in installed.before(limited[0])[:1] if limited else ():
+        message = f"{backend} looks at passwords before {limited[0]} has counted."
+        hint = "Put the limited one first; RateLimitedModelBackend does all that Django's ModelBackend does."
+        found.append(checks.Error(message, hint=hint, id="redis_patterns.E303"))
+    if len(limited) > 1:
+        message = f"{' and '.join(limited)} count each attempt to log in once more."
+        hint = "Limit the first backend alone: what it refuses reaches no other one."
+        found.append(checks.Warning(message, hint=hint, id="redis_patterns.W304"))
+    return found
 
 
 def check_proxies(**_: Any) -> Messages:
     """Behind a proxy the peer's address is everybody's."""
+    from .ratelimit import installed
+
     is_behind_one = django_settings.SECURE_PROXY_SSL_HEADER or django_settings.USE_X_FORWARDED_HOST
-    is_limited = LIMITS in django_settings.MIDDLEWARE or LIMITED_LOGIN in django_settings.AUTHENTICATION_BACKENDS
+    is_limited = LIMITS in django_settings.MIDDLEWARE or bool(installed.limited())
     if not is_behind_one or not is_limited or not _is_usable() or settings().trusted_proxies:
         return []
     message = "A proxy stands in front of this site, and rate limits take all of its visitors for one client."

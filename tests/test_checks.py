@@ -15,6 +15,8 @@ LIMITS = "django_redis_patterns.ratelimit.RateLimitMiddleware"
 AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 MODEL = "django.contrib.auth.backends.ModelBackend"
+REMOTE = "django.contrib.auth.backends.RemoteUserBackend"
+DIRECTORY = "tests.ratelimit.test_login.Inherited"
 LIMITED = "django_redis_patterns.ratelimit.backends.RateLimitedModelBackend"
 
 
@@ -53,12 +55,20 @@ def found() -> list[str]:
         (["redis_patterns.E301"], with_limits(LIMITS, key="ipp")),
         (["redis_patterns.E301"], with_limits(LIMITS, match={"pth": "/"})),
         (["redis_patterns.E301"], with_limits(LIMITS, cost="no.such.thing")),
+        (["redis_patterns.E301"], with_limits(LIMITS, cost=-1)),
+        (["redis_patterns.E301"], with_limits(LIMITS, shadow="no")),
+        (["redis_patterns.E301"], with_limits(LIMITS, methods="PSOT")),
         (["redis_patterns.E301"], with_limits(LIMITS, mach={"path": "/"})),
         (["redis_patterns.E302"], with_limits(LIMITS, key="user")),
         (["redis_patterns.E302"], with_limits(LIMITS, key=["user_or_ip", "header:X-Org"])),
         ([], with_limits(LIMITS, AUTH, key="user")),
         (["redis_patterns.E303"], {"AUTHENTICATION_BACKENDS": [MODEL, LIMITED]}),
         ([], {"AUTHENTICATION_BACKENDS": [LIMITED, MODEL]}),
+        (["redis_patterns.E303"], {"AUTHENTICATION_BACKENDS": [MODEL, DIRECTORY]}),
+        ([], {"AUTHENTICATION_BACKENDS": [REMOTE, LIMITED]}),  # it takes no password
+        ([], {"AUTHENTICATION_BACKENDS": [DIRECTORY, MODEL]}),
+        (["redis_patterns.W304"], {"AUTHENTICATION_BACKENDS": [DIRECTORY, LIMITED]}),
+        ([], {"AUTHENTICATION_BACKENDS": [MODEL]}),
         (["redis_patterns.W301"], with_limits(LIMITS) | {"SECURE_PROXY_SSL_HEADER": ("HTTP_X", "https")}),
         (["redis_patterns.W301"], {"AUTHENTICATION_BACKENDS": [LIMITED], "USE_X_FORWARDED_HOST": True}),
         ([], {"USE_X_FORWARDED_HOST": True}),

@@ -15,7 +15,9 @@ from django_redis_patterns.conf import UNIX, Network, networks, settings
 Address = IPv4Address | IPv6Address
 Caller = HttpRequest | Mapping[str, Any]
 
-NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
+#: Networks whose addresses end in the IPv4 address of the client: NAT64 (RFC 6052 and 8215), SIIT (RFC 2765), and
+#: IPv4-compatible ones (RFC 4291).
+EMBEDDING = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
 
 
 def client_ip(caller: Caller) -> str | None:
@@ -25,19 +27,20 @@ def client_ip(caller: Caller) -> str | None:
     no client. Never raises, whatever the headers hold.
     """
     address = client_address(caller)
-    return None if address is None else str(address)
+    return None if address is None else str(_embedded(address))
 
 
 def client_network(caller: Caller) -> str | None:
     """Return whom a limit should count: an IPv4 address, or the ``IPV6_PREFIX`` network that one customer has."""
-    address = client_address(caller)
+    known = client_address(caller)
+    address = None if known is None else _embedded(known)
     if not isinstance(address, IPv6Address):
         return None if address is None else str(address)
     return str(ip_network((address, settings().ipv6_prefix), strict=False))
 
 
 def client_address(caller: Caller) -> Address | None:
-    """Return the client's address to compare with networks; None as in `client_ip`."""
+    """Return the client's address to compare with networks, as it was received; None as in `client_ip`."""
     peer, forwarded = _told(caller)
     proxies = networks(settings().trusted_proxies)
     known = parse(peer)
@@ -50,7 +53,7 @@ def client_address(caller: Caller) -> Address | None:
         if address is None:
             break
         known = address
-    return None if known is None else _embedded(known)
+    return known
 
 
 def is_in(address: Address, among: tuple[Network, ...]) -> bool:
@@ -73,13 +76,13 @@ def parse(text: str) -> Address | None:
 
 
 def _embedded(address: Address) -> Address:
-    """Return the IPv4 address that a client's NAT64 or 6to4 address stands for.
+    """Return the IPv4 address that a client's NAT64 or 6to4 address stands for; ``::1`` and its like stand for none.
 
-    Not while trust is decided: such an address may embed a proxy's.
+    Not while trust or an exemption is decided: anybody may have an address that embeds a trusted one.
     """
-    if not isinstance(address, IPv6Address):
+    if not isinstance(address, IPv6Address) or int(address) < 1 << 24:
         return address
-    if address in NAT64:
+    if any(address in network for network in EMBEDDING):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.sixtofour or address
 

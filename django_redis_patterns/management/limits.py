@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django_redis_patterns.exceptions import InvalidConfiguration
 from django_redis_patterns.ratelimit import Decision, Limiter
 from django_redis_patterns.ratelimit.identity import Identity
-from django_redis_patterns.ratelimit.rules import Rule, rules
+from django_redis_patterns.ratelimit.rules import OF_LOGINS, Rule, rules
 
 HELP = "List the rate limits of the settings, look at what an identity has left, and give it all back."
 
@@ -17,7 +17,7 @@ HELP = "List the rate limits of the settings, look at what an identity has left,
 def add_arguments(parser: CommandParser) -> None:
     """Declare the actions."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="action")
-    listing = actions.add_parser("list", help="Name every rule with its rates.")
+    listing = actions.add_parser("list", help="Name every rule with its rates, those of logins too.")
     peek = actions.add_parser("peek", help="Show what an identity has left; exit code 1 if it is denied.")
     reset = actions.add_parser("reset", help="Forget what an identity was charged.")
     for action in (peek, reset):
@@ -36,7 +36,7 @@ def handle(command: BaseCommand, *, action: str, **options: Any) -> int:
 
 
 def _list(command: BaseCommand, options: dict[str, Any]) -> int:
-    told = [_rule(rule) for rule in rules().values()]
+    told = [_rule(rule) for rule in {**OF_LOGINS, **rules()}.values()]
     lines = (
         f"{row['rule']:<20}  {row['algorithm']:<8}  {row['on_unavailable']:<6}  "
         f"{'shadow' if row['shadow'] else '':<6}  {' '.join(row['rates'])}"

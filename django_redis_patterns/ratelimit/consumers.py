@@ -33,7 +33,8 @@ class RateLimitedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Chan
     list of them, over all sockets of the client. A frame is one trip; one of a socket that alone is over the limit
     already is none. What is over it does not reach `receive`. ``on_limit`` says what else: "close" the socket with
     code 4429, "warn" the client by one frame until it is within the limit again, or "drop" silently. Who connects too
-    often is refused by a 429 where the server can, else by a 403. With Redis away each socket is limited for itself.
+    often is refused by a 429 where the server can, else by a 403. With Redis away each socket is limited for itself;
+    where ``ON_UNAVAILABLE`` is closed, all are over their limits.
     """
 
     ratelimit: ClassVar[Mapping[str, Any]] = {}

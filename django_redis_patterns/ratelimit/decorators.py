@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutinefunction
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
 from .enforcement import aenforce, asettle, enforce, settle
 from .keys import Key, auser_of
 from .rate import Rate
 from .request_rules import Cost, RequestRule, build, declared
-from .responses import annotate, refusal
+from .responses import annotate, answer_to, refusal
 from .rules import Algorithm, Policy, Rule, parsed
 from .verdict import verdict_of
 
@@ -50,15 +50,17 @@ def ratelimit(
         @ratelimit(rule="api")  # one of the settings
 
     With `RateLimitMiddleware` it is decided there, with all other rules of the request; without, the view itself
-    refuses. Never both. *name* is the view's unless it is given. For *cost*, *rates_for* and *count_if* see
-    `RequestRule`; for *options* `Rule`. Raises ValueError for what does not go together.
+    refuses. Never both. *name* is the view's, or its class's, unless it is given. For *cost*, *rates_for* and
+    *count_if* see `RequestRule`; for *options* `Rule`. Raises ValueError for what does not go together.
     """
     given = {"key": key, "methods": methods, "cost": cost, "rates_for": rates_for, "count_if": count_if}
+
+    said = parsed(rates)
 
     def decorate(view: V) -> V:
         if rule is not None:
             return _limited(view, rule)
-        named = Rule(name=name or f"{view.__module__}.{view.__qualname__}", rates=parsed(rates), **options)
+        named = Rule(name=name or _name(view), rates=said, **options)
         return _limited(view, build(named, given))
 
     if rule is not None and (rates or name or options or given != AS_THE_RULE_SAYS):
@@ -79,7 +81,7 @@ def resolved(rule: RequestRule | str) -> RequestRule:
 def _limited(view: V, rule: RequestRule | str) -> V:
     if isinstance(view, type):
         cls: Any = view
-        cls.dispatch = _wrapped(cls.dispatch, rule, is_async=getattr(cls, "view_is_async", False))
+        cls.dispatch = _wrapped(cls.dispatch, rule, is_async=iscoroutinefunction(cls.dispatch))
         return view
     return cast(V, _wrapped(view, rule, is_async=iscoroutinefunction(view) or _is_dispatch_of_async(view)))
 
@@ -90,10 +92,17 @@ def _wrapped(view: Callable[..., Any], rule: RequestRule | str, *, is_async: boo
 
     @wraps(view)
     def limited(*args: Any, **kwargs: Any) -> Any:
+        if getattr(next(iter(args), None), "view_is_async", False):  # a class, or a subclass, whose methods are async
+            return alimited(*args, **kwargs)
         request = _request(args)
         with verdict_of(request).answering() as is_outermost:
             verdict = enforce(request, map(resolved, rules))
-            response = view(*args, **kwargs) if verdict else refusal(request, verdict.decisions)
+            try:
+                response = view(*args, **kwargs) if verdict else refusal(request, verdict.decisions)
+            except Exception as error:
+                if is_outermost:
+                    settle(request, answer_to(error))
+                raise
             if is_outermost:
                 settle(request, response)
                 annotate(request, response, verdict.decisions)
@@ -104,7 +113,12 @@ def _wrapped(view: Callable[..., Any], rule: RequestRule | str, *, is_async: boo
         request = _request(args)
         with verdict_of(request).answering() as is_outermost:
             verdict = await aenforce(request, map(resolved, rules), auser_of)
-            response = await view(*args, **kwargs) if verdict else refusal(request, verdict.decisions)
+            try:
+                response = await view(*args, **kwargs) if verdict else refusal(request, verdict.decisions)
+            except Exception as error:
+                if is_outermost:
+                    await asettle(request, answer_to(error))
+                raise
             if is_outermost:
                 await asettle(request, response)
                 annotate(request, response, verdict.decisions)
@@ -114,6 +128,17 @@ def _wrapped(view: Callable[..., Any], rule: RequestRule | str, *, is_async: boo
     if view.__module__ != METHOD_DECORATOR:
         setattr(wrapper, RULES, rules)
     return wrapper
+
+
+def _name(view: Any) -> str:
+    """Return where the code of *view* is, also for what `as_view` and `method_decorator` make of it."""
+    owner = getattr(getattr(view, "func", None), "__self__", None)
+    if owner is not None:  # a bound method, on its way through `method_decorator`
+        cls = next(cls for cls in type(owner).__mro__ if view.__name__ in vars(cls))
+        return f"{cls.__module__}.{cls.__qualname__}.{view.__name__}"
+    code = getattr(view, "view_class", None) or getattr(view, "cls", view)
+    around = code.__qualname__.rpartition(".")[0]  # DRF's `api_view` sets the name alone
+    return ".".join(filter(None, (code.__module__, around, code.__name__)))
 
 
 def _request(args: tuple[Any, ...]) -> HttpRequest:

@@ -50,6 +50,8 @@ class RedisThrottle(BaseThrottle):  # type: ignore[misc]  # DRF is not typed
             enforce(request._request, [throttle.request_rule() for throttle in siblings])
             if is_outermost:  # nobody else tells the client
                 view.headers.update(headers(request, self.verdict.decisions))
+        if not self.verdict:
+            view.headers["Cache-Control"] = "no-store"
         return bool(self.verdict)
 
     def wait(self) -> float:

@@ -112,7 +112,7 @@ async def _quietly(prefetch: Coroutine[Any, Any, Any]) -> Any:
         logger.debug("A session did not come along: %s", error)
 
 
-async def _announce(io: IO, request: HttpRequest, decisions: Iterable[Decision]) -> None:
+async def _announce(io: IO, request: HttpRequest | None, decisions: Iterable[Decision]) -> None:
     for decision in decisions:
         if (decision.exceeded or not decision.allowed) and rate_limited.has_listeners(Decision):
             await io.call(partial(rate_limited.send_robust, sender=Decision, request=request, decision=decision))

@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, cast
 
+from asgiref.sync import sync_to_async
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
 from django_redis_patterns.core import trace
@@ -33,12 +35,16 @@ Key = str | Ask | Sequence["str | Ask"]
 WORDS = ("ip", "user", "user_or_ip")
 PREFIXES = ("header:", "post:")
 LONGEST_NAME = 1024  # characters
-UNSEEN = ("Mn", "Cf")  # accents, and what takes no room: collations ignore them
+DJANGOS = "django.contrib.auth.middleware"
+UNSEEN = ("Mn", "Me", "Cf", "Cc")  # accents, and what takes no room: collations ignore them
+OVERLONG = "\0"  # all names that are too long for a database are one, which nobody has
 
 
 def folded(name: str) -> str:
     """Return *name* as one spelling: who types ``ANN ``, fullwidth or ``änn`` may guess at ``ann`` in some database."""
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name[:LONGEST_NAME]).casefold())
+    if len(name) > LONGEST_NAME:
+        return OVERLONG
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
     return "".join(char for char in plain if unicodedata.category(char) not in UNSEEN).strip()
 
 
@@ -62,7 +68,12 @@ def user_of(request: HttpRequest) -> Any:
 
 async def auser_of(request: HttpRequest) -> Any:
     """Return who is logged in, on the event loop."""
-    return _known(await request.auser()) if hasattr(request, "auser") else _no_users()
+    user = getattr(request, "user", None)
+    if not isinstance(user, SimpleLazyObject):
+        return user_of(request)
+    if vars(user)["_setupfunc"].__module__ == DJANGOS:
+        return _known(await request.auser())
+    return await sync_to_async(user_of)(request)  # a middleware's own, which may ask a database
 
 
 async def identify(io: IO, request: HttpRequest, key: Key, user: Ask = user_of) -> Identity | None:
@@ -80,7 +91,7 @@ async def identify(io: IO, request: HttpRequest, key: Key, user: Ask = user_of) 
 
 
 def _known(user: Any) -> Any:
-    return user if user.is_authenticated else None
+    return user if user is not None and user.is_authenticated else None
 
 
 def _no_users() -> None:

@@ -61,8 +61,12 @@ class Limiter:
 
     @classmethod
     def rule(cls, name: str) -> "Limiter":
-        """Return the limiter of the rule *name* in ``REDIS_PATTERNS["RATELIMIT"]["RULES"]``."""
-        return cls.of(rules.rule(name))
+        """Return the limiter of the rule *name* in ``REDIS_PATTERNS["RATELIMIT"]["RULES"]``.
+
+        What the rule says of requests (``key``, ``cost``...) is not asked here. Raises `InvalidConfiguration` when
+        there is no such rule, or its rates depend on the request.
+        """
+        return cls.of(rules.of_code(name))
 
     @property
     def connection(self) -> str:
@@ -93,8 +97,9 @@ class Limiter:
     async def _refund(self, io: IO, decision: Decision) -> None:
         """Give back what *decision* has charged, once; nothing for a denial.
 
-        A bucket gives back what has not drained meanwhile, a window what it still counts: no window is ever exceeded
-        because of it. Raises `RedisUnavailable`; when nobody knows whether it was given back, it is not tried again.
+        A bucket gives back what has not drained meanwhile, a window what it still counts: no window is exceeded because
+        of it. After a reset or an eviction in between it may give back what was charged since. Raises
+        `RedisUnavailable`; when nobody knows whether it was given back, it is not tried again.
         """
         await _give_back(io, [decision])
 

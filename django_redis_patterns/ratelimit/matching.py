@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})  # that views answer
 SAFE = frozenset({"GET", "OPTIONS", "TRACE"})
 _SLASHES = re.compile("/{2,}")
 
@@ -28,6 +29,10 @@ class Match:
         if not isinstance(given, Mapping) or not given or given.keys() - {"path", "route"}:
             raise ValueError(f'match is {{"path": "/api/"}} or {{"route": "api:*"}}, not {given!r}.')
         found = cls(_listed(given.get("path", ())), _listed(given.get("route", ())))
+        if not all((*found.paths, *found.routes)) or found == cls():
+            raise ValueError(
+                f"a match names at least one path or route, and none that is empty: {given!r} matches nothing."
+            )
         if not all(path.startswith("/") for path in found.paths):
             raise ValueError(f'the paths of a match start with "/", and these do not all: {", ".join(found.paths)}.')
         return cls(tuple(map(_plain, found.paths)), found.routes)
@@ -45,7 +50,7 @@ def parse_methods(given: Any) -> frozenset[str] | None:
     if given is None or given == "unsafe":
         return given if given is None else frozenset({"unsafe"})
     names = [name.upper() for name in _listed(given)]
-    if not names or not all(name.isalpha() for name in names):
+    if not names or not METHODS.issuperset(names):
         raise ValueError(f'methods is "POST", ["GET", "POST"] or "unsafe", not {given!r}.')
     return frozenset("GET" if name == "HEAD" else name for name in names)
 

@@ -70,6 +70,7 @@ def build(rule: Rule, given: Mapping[str, Any]) -> RequestRule:
     for option in _CALLABLES:
         if isinstance(values.get(option), str):
             values[option] = _imported(option, values[option])
+        _check(option, values.get(option))
     if "match" in values and not isinstance(values["match"], Match):
         values["match"] = Match.parse(values["match"])
     if "methods" in values:
@@ -112,6 +113,14 @@ def _imported(option: str, path: str) -> Any:
         return import_string(path)
     except ImportError as error:
         raise ValueError(f"{option} names {path!r}, which cannot be imported: {error}") from None
+
+
+def _check(option: str, value: Any) -> None:
+    """Raise ValueError now for what the first request would stumble over."""
+    is_number = option == "cost" and type(value) is int and value >= 0
+    if not (value is None or callable(value) or is_number):
+        number = "a whole number, " if option == "cost" else ""
+        raise ValueError(f"{option} is {number}a callable or its dotted path, not {value!r}.")
 
 
 @lru_cache(maxsize=1024)

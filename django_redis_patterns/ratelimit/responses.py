@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http.multipartparser import MultiPartParserError
 from django.template import Context, Engine, TemplateDoesNotExist
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
@@ -40,6 +42,11 @@ def refusal(request: HttpRequest, decisions: Iterable[Decision]) -> HttpResponse
     response.headers["Cache-Control"] = "no-store"
     patch_vary_headers(response, ["Accept"])
     return response
+
+
+def answer_to(error: Exception) -> HttpResponse:
+    """Return an empty response of the status that Django will answer *error* with."""
+    return HttpResponse(status=next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500))
 
 
 def annotate(request: HttpRequest, response: HttpResponseBase, decisions: Iterable[Decision]) -> None:
@@ -120,6 +127,13 @@ def _text(status: int, denials: Sequence[Decision], seconds: int) -> str:
     return f"{TITLES[status]}. Try again in {said(seconds)}.\n"
 
 
+STATUSES: dict[type[Exception], int] = {
+    Http404: 404,
+    PermissionDenied: 403,
+    BadRequest: 400,
+    SuspiciousOperation: 400,
+    MultiPartParserError: 400,
+}
 TITLES = {429: "Too many requests", 503: "Service unavailable"}
 FORMS: dict[str, Callable[[int, Sequence[Decision], int], str]] = {
     PROBLEM: _problem,

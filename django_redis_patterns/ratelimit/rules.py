@@ -44,6 +44,8 @@ class Rule:
         _is_one_of("algorithm", self.algorithm, ALGORITHMS)
         if self.on_unavailable is not None:
             _is_one_of("on_unavailable", self.on_unavailable, POLICIES)
+        if not isinstance(self.shadow, bool):
+            raise ValueError(f"shadow is True or False, not {self.shadow!r}.")
         if not self.name:
             raise ValueError(f'A rule has a name, such as "login", not {self.name!r}.')
         if not self.rates or len(set(self.rates)) < len(self.rates):
@@ -88,6 +90,17 @@ def rule(name: str) -> Rule:
     found = {**OF_LOGINS, **rules()}
     known(name, found, "REDIS_PATTERNS RATELIMIT.RULES has no rule", "rules")
     return found[name]
+
+
+def of_code(name: str) -> Rule:
+    """Return the rule *name* for use without a request. Raises `InvalidConfiguration` also if its rates need one."""
+    found = rule(name)
+    if settings().ratelimit.rules.get(name, {}).get("rates_for"):
+        raise InvalidConfiguration(
+            f"The rates of rule {name!r} depend on the request (rates_for), and here is none: "
+            "use @ratelimit(rule=...), or make a Limiter of this name with the rates that hold."
+        )
+    return found
 
 
 _parsed: tuple[RateLimit | None, Mapping[str, Rule]] = (None, {})

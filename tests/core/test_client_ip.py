@@ -97,6 +97,10 @@ def test_clients_behind_mapped_addresses_have_a_bucket_each(caller: Caller) -> N
     assert client_network(caller("::ffff:192.0.2.1")) == "192.0.2.1"
     assert client_network(caller("::ffff:192.0.2.2")) == "192.0.2.2"
     assert client_network(caller("64:ff9b::192.0.2.3")) == "192.0.2.3"
+    assert client_network(caller("64:ff9b:1::192.0.2.4")) == "192.0.2.4"
+    assert client_network(caller("::ffff:0:192.0.2.5")) == "192.0.2.5"
+    assert client_network(caller("::192.0.2.6")) == "192.0.2.6"
+    assert client_ip(caller("::1")) == "::1"
 
 
 def test_a_customers_ipv6_network_is_one_client(caller: Caller) -> None:

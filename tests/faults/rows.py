@@ -20,7 +20,7 @@ from django_redis_patterns.locks.place import Card
 from django_redis_patterns.locks.state import states
 from django_redis_patterns.locks.turnstile import come, evict, leave, renew
 from django_redis_patterns.ratelimit import Decision, Limiter
-from django_redis_patterns.ratelimit.backends import Attempt, forgive
+from django_redis_patterns.ratelimit.backends import Attempt, admit, forgive
 from django_redis_patterns.ratelimit.enforcement import enforce, settle
 from django_redis_patterns.ratelimit.evaluate import Charge, evaluate, give_back, look
 from django_redis_patterns.ratelimit.request_rules import RequestRule
@@ -218,6 +218,7 @@ ROWS: dict[str, Row] = {
     "give_back": Row(_limited(lambda first: (give_back, [first])), _charged, (1, 0)),
     "enforce": Row(_limited(lambda first: (enforce, HttpRequest(), [_of_requests()])), _charged, (1, 2)),
     "settle": Row(_limited(lambda first: (settle, _awaiting(first), HttpResponse())), _charged, (1, 0)),
+    "admit": Row(_limited(lambda first: (admit, None, Attempt([_both()[0]]))), _charged, (1, 2)),
     "forgive": Row(_limited(lambda first: (forgive, Attempt([], [first]))), _charged, (1, 0)),
     "Lock.acquire": Row(lambda: (lock("orders", wait=0).acquire,), _holders, (0, 1)),
     "Lock.holders": Row(_held(lambda held: (lock("orders").holders,)), _holders, (1,), reads=True),

@@ -14,6 +14,7 @@ def nothing_remembered() -> Iterator[None]:
     """Each test meets a process that has seen no denial and no outage."""
     denials.begin()
     outage._away.clear()
+    outage._told.clear()
     yield
     denials.begin()
 

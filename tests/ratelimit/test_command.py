@@ -42,6 +42,10 @@ def denied(*args: str) -> str:
 def test_list_names_every_rule() -> None:
     """With what it says, and what the settings say for it."""
     assert [line.split() for line in run("list").splitlines()] == [
+        ["login-ip", "sliding", "closed", "50/15m"],
+        ["login-username", "sliding", "closed", "50/h"],
+        ["login-ip-username", "sliding", "closed", "5/15m"],
+        ["login-everybody", "sliding", "closed", "20000/h"],
         ["api", "sliding", "open", "100/m", "5000/d"],
         ["login", "log", "closed", "2/15m"],
         ["burst", "bucket", "open", "shadow", "20/s"],
@@ -88,3 +92,12 @@ def test_a_rule_that_is_not_there_is_an_error() -> None:
     """It says what there is."""
     with pytest.raises(CommandError, match=r"has no rule 'logni'\. Did you mean 'login'\?"):
         run("peek", "logni", "ann")
+
+
+@pytest.mark.parametrize("action", ["peek", "reset"])
+def test_a_rule_whose_rates_depend_on_the_request_is_refused(action: str) -> None:
+    """What is charged there has a rate, and so a counter, that only the request knows."""
+    rules = {"search": {"rate": "60/m", "rates_for": "builtins.str"}}
+    patterns = settings.REDIS_PATTERNS | {"RATELIMIT": {"RULES": rules}}
+    with override_settings(REDIS_PATTERNS=patterns), pytest.raises(CommandError, match="depend on the request"):
+        run(action, "search", "ip", "192.0.2.7")

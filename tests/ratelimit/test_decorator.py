@@ -4,7 +4,8 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
 from django.test import override_settings
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -328,6 +329,11 @@ def test_the_exception_of_a_view_stays_charged(visit: Visitor, middleware: list[
         (lambda: ratelimit("1/m", key="header:"), "key 'header:'"),
         (lambda: ratelimit("1/m", key="ip", methods=""), "methods is"),
         (lambda: ratelimit("1/m", key="ip", cost="no.such.thing"), "cost names 'no.such.thing'"),
+        (lambda: ratelimit("1/m", key="ip", cost=-1), "cost is a whole number"),
+        (lambda: ratelimit("1/m", key="ip", cost=0.5), "cost is a whole number"),
+        (lambda: ratelimit("1/m", key="ip", count_if=404), "count_if is a callable"),
+        (lambda: ratelimit("1/m", key="ip", rates_for=["5/m"]), "rates_for is a callable"),
+        (lambda: ratelimit("1/m", key="ip", shadow="no"), "shadow is True or False"),
         (lambda: ratelimit("1/m", rule="api"), "give nothing beside its name"),
         (lambda: ratelimit(rule="api", key="ip"), "give nothing beside its name"),
     ],
@@ -353,3 +359,89 @@ def test_a_limit_by_user_needs_users(visit: Visitor) -> None:
 
     with routes(view, middleware=[]), pytest.raises(InvalidConfiguration, match="AuthenticationMiddleware"):
         visit()
+
+
+def pages() -> tuple[type[View], type[View]]:
+    """Two views of one base, which Django's own helpers would call alike."""
+
+    class Base(View):
+        def get(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse("answer")
+
+    class One(Base):
+        pass
+
+    class Other(Base):
+        pass
+
+    return One, Other
+
+
+def of_as_view(page: type[View]) -> Any:
+    return ratelimit("1/d", key="ip")(page.as_view())
+
+
+def of_method_decorator(page: type[View]) -> Any:
+    return method_decorator(ratelimit("1/d", key="ip"), name="dispatch")(page).as_view()
+
+
+@pytest.mark.parametrize("limited", [of_as_view, of_method_decorator])
+def test_each_class_has_a_limit_of_its_own(visit: Visitor, middleware: list[str], limited: Any) -> None:
+    with routes(*map(limited, pages()), middleware=middleware):
+        assert visit.statuses(2, "/0/") == [200, 429]
+        assert visit.statuses(2, "/1/") == [200, 429]
+
+
+def test_a_subclass_shares_what_its_parent_was_decorated_with(visit: Visitor, middleware: list[str]) -> None:
+    parent = method_decorator(ratelimit("1/d", key="ip"), name="dispatch")(pages()[0])
+    child = type("Child", (parent,), {})
+    with routes(parent.as_view(), child.as_view(), middleware=middleware):
+        assert (visit("/0/").status_code, visit("/1/").status_code) == (200, 429)
+
+
+def of_async_view(page: type[View]) -> Any:
+    """What is async here is a plain function with a mark."""
+    return ratelimit("2/d", key="ip")(page.as_view())
+
+
+def of_async_subclass(page: type[View]) -> Any:
+    parent = ratelimit("2/d", key="ip")(type("Parent", (View,), {}))
+    return type("Child", (parent,), dict(vars(page))).as_view()
+
+
+@pytest.mark.parametrize("limited", [of_async_view, of_async_subclass])
+def test_an_async_view_is_awaited_however_it_became_one(visit: Visitor, middleware: list[str], limited: Any) -> None:
+    class Page(View):
+        async def get(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse("answer")
+
+    with routes(limited(Page), middleware=middleware):
+        assert visit.statuses(3) == [200, 200, 429]
+
+
+def test_a_decorator_without_rates_is_an_error_at_once() -> None:
+    with pytest.raises((TypeError, ValueError), match="rate"):
+        ratelimit(plain)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("error", [Http404, PermissionDenied, SuspiciousOperation])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_a_raising_view_answers_is_asked_too(
+    visit: Visitor, middleware: list[str], error: type[Exception], is_async: bool
+) -> None:
+    status = {Http404: 404, PermissionDenied: 403, SuspiciousOperation: 400}[error]
+
+    def view(request: HttpRequest) -> HttpResponse:
+        raise error
+
+    async def aview(request: HttpRequest) -> HttpResponse:
+        raise error
+
+    def limited(name: str, count_if: Any) -> Any:
+        return ratelimit("1/d", key="ip", name=name, count_if=count_if)(aview if is_async else view)
+
+    free = limited("free", lambda response: response.status_code != status)
+    counted = limited("counted", lambda response: response.status_code == status)
+    with routes(free, counted, middleware=middleware):
+        assert visit.statuses(3, "/0/") == [status] * 3
+        assert visit.statuses(2, "/1/") == [status, 429]

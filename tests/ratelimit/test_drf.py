@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import include, path
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.decorators import api_view, throttle_classes
+from rest_framework.decorators import action, api_view, throttle_classes
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.throttling import BaseThrottle
@@ -178,3 +178,69 @@ def test_a_name_that_the_settings_do_not_have(visit: Visitor, middleware: list[s
     site = routes(view(RedisThrottle.rule("apo")), middleware=middleware, rules={"api": {"rate": "1/d"}})
     with site, pytest.raises(InvalidConfiguration, match="Did you mean 'api'"):
         visit()
+
+
+def test_each_function_of_an_api_has_a_limit_of_its_own(visit: Visitor, middleware: list[str]) -> None:
+    @ratelimit("1/d", key="ip")
+    @api_view(["GET"])
+    def one(request: Any) -> Response:
+        return Response("answer")
+
+    @ratelimit("1/d", key="ip")
+    @api_view(["GET"])
+    def other(request: Any) -> Response:
+        return Response("answer")
+
+    with routes(one, other, middleware=middleware):
+        assert visit.statuses(2, "/0/") == [200, 429]
+        assert visit("/1/").status_code == 200
+
+
+def test_a_site_whose_nobody_is_none(visit: Visitor, middleware: list[str], settings: Any) -> None:
+    settings.REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None}
+    with routes(view(RedisThrottle.of("books", "1/d"), authentication_classes=[]), middleware=middleware):
+        assert visit.statuses(2) == [200, 429]
+
+
+class Shelves(ViewSet):
+    """Has a throttle, an action without one, and an action with another one."""
+
+    authentication_classes = permission_classes = ()
+    throttle_classes = (RedisThrottle.of("shelves", "1/d", key="ip"),)
+
+    def list(self, request: Any) -> Response:
+        return Response([])
+
+    @action(detail=False, throttle_classes=[])
+    def free(self, request: Any) -> Response:
+        return Response([])
+
+    @action(detail=False, throttle_classes=[RedisThrottle.of("strict", "1/d", key="ip")])
+    def strict(self, request: Any) -> Response:
+        return Response([])
+
+
+def test_an_action_has_throttles_of_its_own(visit: Visitor, middleware: list[str]) -> None:
+    router = SimpleRouter()
+    router.register("shelves", Shelves, basename="shelves")
+    with routes(path("", include(router.urls)), middleware=middleware):
+        assert visit.statuses(2, "/shelves/") == [200, 429]
+        assert visit.statuses(2, "/shelves/free/") == [200, 200]
+        assert visit.statuses(2, "/shelves/strict/") == [200, 429]
+
+
+def test_a_view_may_choose_its_throttles_by_the_request(visit: Visitor, middleware: list[str]) -> None:
+    def get_throttles(self: Any) -> list[BaseThrottle]:
+        return [throttle() for throttle in self.throttle_classes if "x-free" not in self.request.headers]
+
+    limited = view(RedisThrottle.of("books", "1/d", key="ip"), get_throttles=get_throttles)
+    with routes(limited, middleware=middleware):
+        assert visit.statuses(2, headers={"x-free": "1"}) == [200, 200]
+        assert visit.statuses(2) == [200, 429]
+
+
+def test_a_refusal_is_never_stored(visit: Visitor, middleware: list[str]) -> None:
+    with routes(view(RedisThrottle.of("books", "1/d")), middleware=middleware):
+        allowed, denied = visit(), visit()
+    assert (denied.status_code, denied.headers["Cache-Control"]) == (429, "no-store")
+    assert "Cache-Control" not in allowed.headers

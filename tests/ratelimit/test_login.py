@@ -20,7 +20,8 @@ from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.ratelimit import Limiter
 from django_redis_patterns.ratelimit.backends import LoginRateLimit
-from django_redis_patterns.ratelimit.keys import LONGEST_NAME, folded
+from django_redis_patterns.ratelimit.keys import LONGEST_NAME, OVERLONG, folded
+from django_redis_patterns.signals import rate_limited
 
 from .site import AUTH, HIT, OURS, SESSIONS, Visitor, routes, verbs
 
@@ -73,6 +74,25 @@ class BrokenDoor(NativeDoor):
 
 
 class Broken(LoginRateLimit, BrokenDoor):
+    pass
+
+
+class EmailDoor:
+    """Knows no user names, and takes nothing but what it names."""
+
+    def authenticate(self, request: Any, email: str, password: str) -> User | None:
+        Door.looked_at.append(email)
+        return User(pk=7, email=email) if password == "word" else None
+
+    def get_user(self, pk: Any) -> None:
+        return None
+
+
+class Email(LoginRateLimit, EmailDoor):
+    pass
+
+
+class InheritedEmail(LoginRateLimit, EmailDoor, BaseBackend):
     pass
 
 
@@ -273,8 +293,20 @@ def test_a_site_may_decide_otherwise(enter: Any, settings: Any) -> None:
 
 def test_a_name_of_a_megabyte_is_a_name(enter: Any) -> None:
     enter("\u00e9" * 1_000_000)
-    assert len(folded("\u00e9" * 1_000_000)) == LONGEST_NAME
+    assert folded("\u00e9" * 1_000_000) == OVERLONG
     assert len(Door.looked_at) == 1
+
+
+def test_names_that_are_too_long_are_one(enter: Any) -> None:
+    """Each would be a bucket of its own otherwise, whatever of it a collation does not see."""
+    for place in range(4):
+        enter("ann"[:place] + "\u00ad" * LONGEST_NAME + "ann"[place:])
+    assert left("login-username", ("username", OVERLONG)) == 46
+
+
+@pytest.mark.parametrize("spelling", ["ann\x01", "a\x7fnn", "\u0085ann", "a\u20ddnn", "a\u0600nn"])
+def test_what_nobody_sees_makes_no_other_name(spelling: str) -> None:
+    assert folded(spelling) == "ann"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -350,3 +382,64 @@ def test_no_password_is_in_an_error_report(enter: Any, settings: Any) -> None:
     frames = [frame for frame in report.get_traceback_frames() if frame["filename"].endswith("ratelimit/backends.py")]
     assert frames
     assert secret not in str([frame["vars"] for frame in frames])
+
+
+def try_to_enter(way: str, **credentials: str) -> Any:
+    """Log in with *credentials* of any words."""
+    http = RequestFactory(REMOTE_ADDR="192.0.2.1").get("/")
+    if way == "sync":
+        return authenticate(http, **credentials)
+
+    async def run() -> Any:
+        try:
+            return await aauthenticate(http, **credentials)
+        finally:
+            await adisconnect()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("backend", [Email, InheritedEmail])
+def test_a_login_by_another_word_is_limited_too(way: str, backend: type, settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.{backend.__name__}"]
+    assert try_to_enter(way, email="ann@example.org", password="word").email == "ann@example.org"
+    for _ in range(7):
+        assert try_to_enter(way, email="ann@example.org", password="guess") is None
+    assert len(Door.looked_at) == 1 + 5
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("backend", [Email, InheritedEmail])
+def test_a_backend_that_does_not_take_these_words_is_skipped(way: str, backend: type, settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.{backend.__name__}", f"{__name__}.Limited"]
+    assert try_to_enter(way, username="ann", password="word").username == "ann"
+    assert Door.looked_at == ["ann"]
+
+
+def test_a_refusal_tells_nothing_of_the_other_counts() -> None:
+    """Whoever floods one name must not read how many others have tried at it, or how busy the site is."""
+
+    def entrance(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(authenticate(request, username="ann", password="guess") or "wrong")
+
+    with routes(entrance, middleware=MIDDLEWARE):
+        for _ in range(6):
+            refused = Client().get("/0/")
+    assert refused.status_code == 429
+    assert refused.headers["RateLimit-Policy"] == '"login-ip-username";q=5;w=900'
+
+
+def test_a_signal_tells_of_refused_logins(enter: Any) -> None:
+    told: list[tuple[str, bool]] = []
+
+    def receiver(sender: type, request: Any, decision: Any, **_: Any) -> None:
+        told.append((decision.rule, request is None))
+
+    rate_limited.connect(receiver)
+    try:
+        for _ in range(6):
+            enter("ann")
+        assert told == [("login-ip-username", False)]
+    finally:
+        rate_limited.disconnect(receiver)

@@ -3,23 +3,47 @@
 from typing import Any
 
 import pytest
-from asgiref.sync import SyncToAsync
+from asgiref.sync import SyncToAsync, iscoroutinefunction
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.utils.decorators import sync_and_async_middleware
+from django.utils.functional import SimpleLazyObject
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.ratelimit import Decision, keys, ratelimit
-from django_redis_patterns.ratelimit.matching import Match
+from django_redis_patterns.ratelimit.matching import Match, parse_methods
 from django_redis_patterns.signals import rate_limited
 from tests.sessions.conftest import login
 
-from .site import HIT, OURS, SESSIONS, Visitor, aplain, plain, routes, verbs
+from .site import AUTH, HIT, OURS, SESSIONS, Visitor, aplain, plain, routes, verbs
 
 EVERYTHING = {"path": "/"}
 
 
 def who(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.session.get("_auth_user_id", "nobody"))
+
+
+@sync_and_async_middleware
+def by_token(get_response: Any) -> Any:
+    """Knows users by a header, as a middleware for JWT does; the lazy one is what many of them write."""
+
+    def put(request: Any) -> None:
+        def user() -> User:
+            return User(pk=int(request.headers["x-token"]))
+
+        request.user = SimpleLazyObject(user) if "x-lazy" in request.headers else user()
+
+    def middleware(request: HttpRequest) -> Any:
+        put(request)
+        return get_response(request)
+
+    async def amiddleware(request: HttpRequest) -> Any:
+        put(request)
+        return await get_response(request)
+
+    return amiddleware if iscoroutinefunction(get_response) else middleware
 
 
 def by_path(request: HttpRequest) -> str:
@@ -42,6 +66,19 @@ def test_one_rule_is_one_bucket_for_all_of_its_paths(visit: Visitor) -> None:
     rules = {"api": {"rate": "2/d", "key": "ip", "match": {"path": "/api/"}}}
     with routes(path("api/<int:pk>/", lambda request, pk: plain(request)), rules=rules):
         assert [visit(f"/api/{pk}/").status_code for pk in range(3)] == [200, 200, 429]
+
+
+def test_what_has_no_view_is_counted_too(visit: Visitor) -> None:
+    common = "django.middleware.common.CommonMiddleware"
+    rules = {"site": {"rate": "3/d", "key": "ip", "match": EVERYTHING}}
+    with routes(plain, middleware=[OURS, common], rules=rules):
+        assert [visit(url).status_code for url in ("/no/", "/0", "/0/", "/no/", "/0")] == [404, 301, 200, 429, 429]
+
+
+def test_what_has_no_view_is_told_its_limits(visit: Visitor) -> None:
+    rules = {"site": {"rate": "3/d", "key": "ip", "match": EVERYTHING, "count_if": lambda response: False}}
+    with routes(plain, rules=rules):
+        assert all(visit("/no/").headers["RateLimit"].startswith('"site";r=2;') for _ in range(4))
 
 
 def test_a_rule_may_name_routes(visit: Visitor) -> None:
@@ -239,6 +276,8 @@ def test_that_nobody_s_address_is_known_is_said_once(visit: Visitor, caplog: pyt
         ({"path": ["/api/", "*"]}, 'start with "/"'),
         ({"path": [7]}, "a text or a list of texts"),
         ({"route": [7]}, "a text or a list of texts"),
+        ({"path": []}, "at least one path or route"),
+        ({"path": "/api/", "route": ""}, "at least one path or route"),
         ({}, 'match is {"path": "/api/"}'),
         ("/api/", 'match is {"path": "/api/"}'),
     ],
@@ -248,11 +287,20 @@ def test_a_match_that_could_not_match_is_named(given: Any, message: str) -> None
         Match.parse(given)
 
 
+@pytest.mark.parametrize("methods", ["PSOT", "ALL", "UNSAFE", ["unsafe"], []])
+def test_methods_that_no_request_has_are_named(methods: Any) -> None:
+    with pytest.raises(ValueError, match='methods is "POST"'):
+        parse_methods(methods)
+
+
 @pytest.mark.parametrize(
     ("exempt", "url", "ip", "status"),
     [
         ({"exempt_networks": ["192.0.2.0/24"]}, "/0/", "192.0.2.9", 200),
         ({"exempt_networks": ["192.0.2.0/24"]}, "/0/", "198.51.100.9", 429),
+        ({"exempt_networks": ["192.0.2.0/24"]}, "/0/", "::ffff:192.0.2.9", 200),
+        ({"exempt_networks": ["192.0.2.0/24"]}, "/0/", "2002:c000:209::1", 429),  # anybody's: 6to4 of 192.0.2.9
+        ({"exempt_networks": ["192.0.2.0/24"]}, "/0/", "64:ff9b::192.0.2.9", 429),
         ({"exempt_paths": ["/0/"]}, "/0/", "192.0.2.9", 200),
         ({"exempt_paths": ["/0"]}, "/0/", "192.0.2.9", 429),
         ({"exempt_paths": ["/"]}, "/0/", "192.0.2.9", 200),
@@ -282,6 +330,14 @@ def test_a_user_is_limited_wherever_they_are(visit: Visitor, django_user_model: 
         assert visit(ip="192.0.2.1").status_code == 200
         visit.cookies = {}
         assert visit.statuses(3) == [200] * 3
+
+
+@pytest.mark.parametrize("lazy", [{}, {"x-lazy": "1"}], ids=["at once", "lazy"])
+def test_a_user_is_who_a_middleware_says(visit: Visitor, lazy: dict[str, str]) -> None:
+    stack = [SESSIONS, AUTH, f"{__name__}.by_token", OURS]
+    with routes(plain, middleware=stack, rules={"api": {"rate": "1/d", "key": "user", "match": EVERYTHING}}):
+        assert visit.statuses(2, headers={"x-token": "1"} | lazy) == [200, 429]
+        assert visit.statuses(1, headers={"x-token": "2"} | lazy) == [200]
 
 
 def session_of(user: Any) -> str:

@@ -13,7 +13,7 @@ from django_redis_patterns.core.connections import client
 from django_redis_patterns.core.connections.breaker import breaker
 from django_redis_patterns.core.trace import counters
 from django_redis_patterns.exceptions import RedisDenied, RedisUnavailable
-from django_redis_patterns.ratelimit import Limiter, Rate
+from django_redis_patterns.ratelimit import Limiter, Rate, outage
 from django_redis_patterns.ratelimit.evaluate import Charge, evaluate
 from django_redis_patterns.ratelimit.rules import Rule
 from django_redis_patterns.testing.proxy import FaultProxy
@@ -203,3 +203,30 @@ def test_a_flood_that_takes_all_connections_opens_nothing(server: RedisServer) -
         assert decision.retry_after == 1.0
         pool.release(taken)
         assert open_one.hit("ann").remaining == 1
+
+
+def test_an_outage_that_comes_and_goes_floods_no_log(
+    proxy: FaultProxy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its beginning and its end are told; then nothing more for ten seconds, and then what is going on."""
+    limiter = Limiter("front", "99/d")
+
+    def flap() -> list[str]:
+        caplog.clear()
+        for turn in (away, back) * 3:
+            turn(proxy)
+            assert limiter.hit("ann").unavailable is (turn is away)
+        return [record.message.partition(".")[0] for record in caplog.records if "Rate limit" in record.message]
+
+    told = ["Rate limit 'front' cannot count and is open: everything passes", "Rate limit 'front' counts again"]
+    assert flap() == told
+    assert flap() == []
+    away(proxy)
+    limiter.hit("ann")
+    caplog.clear()
+    monkeypatch.setattr(outage, "QUIET", 0.0)
+    limiter.hit("ann")
+    assert len(caplog.records) == 1
+    back(proxy)
+    limiter.hit("ann")
+    assert flap() == told * 3
