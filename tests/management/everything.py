@@ -153,7 +153,7 @@ def of_locks(admin: redis.Redis) -> None:
             waiting = pool.submit(make().acquire)
             until(lambda: any(state.waiters for state in all_states("default")))
             assert make().holders()
-            assert all(renew("default", held.quorum.leases))
+            assert [renew("default", [lease]) for lease in held.quorum.leases] == [[True]] * len(held.quorum.leases)
             held.release()
             waiting.result().release()
     with pytest.raises(LockLost), lock("c") as held:
