@@ -96,8 +96,8 @@ class Post:
 
     def _look_after_leases(self) -> None:
         """Have those that are held renewed soon: they may have been released by force while nobody listened."""
-        for lease in list(living.values()):
-            if lease.place.connection == self._alias:
+        for lease in (alive() for alive in living.valuerefs()):  # values() would stumble over other threads
+            if lease is not None and lease.place.connection == self._alias:
                 lease.renew_at = 0.0
 
 

@@ -25,8 +25,9 @@ from django_redis_patterns.locks import (
     semaphore,
 )
 from django_redis_patterns.locks.keeper import keeper
-from django_redis_patterns.locks.lease import living
-from django_redis_patterns.locks.place import Card, owner
+from django_redis_patterns.locks.lease import Lease, living
+from django_redis_patterns.locks.place import Card, Place, owner
+from django_redis_patterns.locks.post import Post
 from django_redis_patterns.locks.state import all_states
 from django_redis_patterns.locks.turnstile import come, evict
 from django_redis_patterns.testing.servers import free_port
@@ -628,3 +629,23 @@ def test_odd_names(away):
 def test_infinity_is_no_duration(option):
     with pytest.raises(ValueError, match="not for ever"):
         lock("a", **{option: float("inf")})
+
+
+def test_leases_come_and_go_while_all_are_looked_after(away):
+    """By another thread, which listens for the whole process and must not stumble."""
+    is_over = threading.Event()
+
+    def come_and_go():
+        while not is_over.is_set():
+            [Lease(Place("orders", "default"), Card.new(1), 1, ends_at=0) for _ in range(50)]
+
+    many = [Lease(Place("orders", "default"), Card.new(1), 1, ends_at=0) for _ in range(20_000)]
+    coming = [away(come_and_go) for _ in range(2)]
+    here = Post("default", None)
+    try:
+        for _ in range(20):
+            here.gap("any")
+    finally:
+        is_over.set()
+    [one.result() for one in coming]
+    del many
