@@ -123,7 +123,7 @@ def test_no_majority_is_away_and_not_busy(servers):
 
 def test_a_wiped_server_is_healed(servers):
     """By the next renewal: so that a second one may be wiped after it."""
-    with ledger(ttl=0.9) as held:
+    with ledger(ttl=1.8) as held:
         for server in servers:
             server.client().flushall()
             until(lambda: holding(servers) == len(servers))
@@ -132,7 +132,7 @@ def test_a_wiped_server_is_healed(servers):
 
 def test_a_server_that_was_away_is_asked_again(servers):
     with servers[4].down():
-        held = ledger(ttl=0.9).acquire()
+        held = ledger(ttl=1.8).acquire()
     until(lambda: holding(servers) == len(servers))
     held.release()
     until(lambda: holding(servers) == 0)
@@ -140,7 +140,7 @@ def test_a_server_that_was_away_is_asked_again(servers):
 
 def test_a_lost_majority_is_a_lost_lock(servers):
     """And what is left of it is not held on to."""
-    held = ledger(ttl=0.9).acquire()
+    held = ledger(ttl=1.8).acquire()
     until(lambda: holding(servers) == len(servers))
     rival = lock("ledger", ttl=30)
     for number, alias in enumerate(NODES[:3]):
