@@ -486,6 +486,7 @@ def test_no_key_is_without_a_ttl(bare_redis: redis.Redis, away, queue):
     waiting.result().release()
 
 
+@pytest.mark.slow
 def test_a_long_ttl_harms_no_other_lock():
     """The keeper looks around, whatever it is given to keep."""
     with lock("for ages", ttl=1e9), lock("orders", ttl=1.2) as held:
@@ -493,6 +494,7 @@ def test_a_long_ttl_harms_no_other_lock():
         held.check()
 
 
+@pytest.mark.slow
 def test_a_thread_that_cannot_start_is_started_later(monkeypatch):
     """For want of threads, or at the end of a process."""
     start, refused = threading.Thread.start, []
@@ -570,6 +572,7 @@ def others_of(held):
     return [lease for lease in list(living.values()) if lease not in held.quorum.leases]
 
 
+@pytest.mark.slow
 def test_what_is_given_back_does_not_keep_renewals_waiting():
     """However many cancelled tasks there are."""
     place = lock("others").places()[0]
@@ -583,9 +586,9 @@ def test_what_is_given_back_does_not_keep_renewals_waiting():
 
 
 def test_a_lock_that_was_released_in_time_was_not_lost():
-    held = lock("orders", ttl=1).acquire()
+    held = lock("orders", ttl=0.5).acquire()
     held.release()
-    time.sleep(1.1)
+    time.sleep(0.5)
     assert not held.lost
 
 

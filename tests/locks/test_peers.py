@@ -157,6 +157,7 @@ class TestRedisPy:
         other.check()
         other.release()
 
+    @pytest.mark.slow
     def test_extend_and_reacquire_lock(self, bare_redis: redis.Redis) -> None:
         """Theirs is prolonged by hand: extend, reacquire. Ours for as long as it is held, without a call to forget."""
         with lock("foo", ttl=1.2) as held:
@@ -237,6 +238,7 @@ class TestPythonRedisLock:
         with lock("foo", ttl=2), pytest.raises(LockTimeout):
             away(lock("foo", wait=0.3).acquire).result()
 
+    @pytest.mark.slow
     def test_auto_renewal(self, away: Away) -> None:
         """It lives for as long as its holder wants, and is free at once then. Theirs has a thread for each lock."""
         with lock("foo", ttl=1.2):

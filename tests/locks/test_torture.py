@@ -147,6 +147,7 @@ def test_a_frozen_waiter_does_not_keep_the_others_out_for_its_whole_time(field: 
     frozen.do(give)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_clocks_of_clients_are_wrong(hours: int, field: Field) -> None:
     """By an hour, to either side: nobody notices."""
@@ -202,6 +203,7 @@ def test_the_gil_is_held_for_longer_than_the_lock_lasts(field: Field) -> None:
     other.do(give)
 
 
+@pytest.mark.slow
 def test_an_event_loop_is_blocked_for_longer_than_the_lock_lasts(field: Field) -> None:
     """The keeper is a thread, and renews all the same: the lock is not lost."""
     holder, other = field.several(2)

@@ -132,6 +132,7 @@ def test_redis_is_away_for_longer_than_the_looks_of_giving_back(through: FaultPr
     through.heal()
 
 
+@pytest.mark.slow
 def test_the_reply_to_a_renewal_is_lost(through: FaultProxy, run: Run) -> None:
     """It is renewed again, and is not lost."""
     held: Held = run(lock("x", ttl=1.5).acquire)
