@@ -1,6 +1,7 @@
 """Ways around a limit, and ways to shut others out, that other libraries have left open: each is tried here."""
 
 import asyncio
+import io
 from typing import Any
 
 import pytest
@@ -179,11 +180,9 @@ def test_a_body_that_cannot_be_read_is_counted_and_no_error(visit: Visitor, body
 
 
 def test_a_body_that_breaks_off_is_counted() -> None:
-    class Broken:
-        def read(self, *_: Any) -> bytes:
+    class Broken(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
             raise OSError("the client is gone")
-
-        def close(self) -> None: ...
 
     request = RequestFactory().post("/", data=b"username=ann", content_type="application/x-www-form-urlencoded")
     request._stream = Broken()  # type: ignore[attr-defined]
