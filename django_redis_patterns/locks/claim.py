@@ -145,20 +145,22 @@ class Names:
                 claim = Claim(place, self._ttl, wait, self._max_hold)
                 leases.append(await claim.run(io, max((one.fence for one in leases), default=0)))
             return await self._together(io, leases)
-        except LockTimeout:
-            quorum = Quorum(leases, 0)
-            quorum.drop()
-            try:
-                await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in leases))
-            except BaseException as error:
-                quorum.give_back()
-                if not isinstance(error, RedisUnavailable):
-                    raise
+        except BaseException as error:
+            await self._none(io, Quorum(leases, len(leases)), error)
             raise
+
+    async def _none(self, io: IO, got: Quorum, error: BaseException) -> None:
+        """Leave what was got: at once where *error* is that another one was busy, else behind the caller's back."""
+        got.drop()
+        if not isinstance(error, LockTimeout):
+            got.give_back()
+            return
+        try:
+            await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in got.leases))
+        except RedisUnavailable:  # busy is what it was, all the same
+            got.give_back()
         except BaseException:
-            quorum = Quorum(leases, 0)
-            quorum.drop()
-            quorum.give_back()
+            got.give_back()
             raise
 
     async def _together(self, io: IO, leases: list[Lease]) -> Quorum:

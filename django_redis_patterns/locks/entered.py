@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class _Entry(NamedTuple):
-    """References are weak: a block that a signal ended before it could be left must not keep its lock for ever."""
+    """References are weak: a block that a signal ended before it could be left must not keep its lock for ever. (The
+    watch of a task holds its lock: a loop that is closed in the middle of a block keeps it until ``max_hold``.)"""
 
     lock: "ref[Lock]"
     held: ref[Held]

@@ -1,7 +1,7 @@
 """The lock: a context manager for threads and tasks, a decorator, and plain acquire and release."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
 from datetime import timedelta
@@ -10,8 +10,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
-
-from django.db.models import Model
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.operations import IO, both
@@ -24,7 +22,7 @@ from .clock import seconds
 from .decorators import OnBusy, locked
 from .entered import me
 from .held import Held
-from .names import names
+from .names import Lockable, names
 from .place import Place
 from .redlock import Redlock
 from .state import read
@@ -34,7 +32,6 @@ from .watch import Watch
 P = ParamSpec("P")
 T = TypeVar("T")
 Duration = float | timedelta
-Lockable = str | Model | Iterable[str | Model]
 
 
 class Default(Enum):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Model
 
-Lockable = "str | Model | Iterable[str | Model]"
+Lockable = str | Model | Iterable[str | Model]
 
 
 def names(what: Any) -> tuple[str, ...]:

@@ -15,8 +15,10 @@ local mine
 local function text(number)
   return string.format('%.0f', number)
 end
-local function keep(key, ms)
-  if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, text(ms)) end
+local function keep(lease)
+  for _, key in ipairs({KEYS[1], KEYS[3]}) do
+    if redis.call('PTTL', key) < lease + 3600000 then redis.call('PEXPIRE', key, text(lease + 3600000)) end
+  end
 end
 local function fact_of(who)
   return redis.call('HGET', KEYS[3], who) or '0\n0\n\n?'
@@ -47,8 +49,7 @@ local function admit(who, lease, to, name)
   redis.call('ZADD', KEYS[1], text(now + lease), who)
   local fact = table.concat({text(last), text(now), to, name}, '\n')
   redis.call('HSET', KEYS[3], 'last', text(last), 'name', ARGV[7], who, fact)
-  keep(KEYS[1], lease + 3600000)
-  keep(KEYS[3], lease + 3600000)
+  keep(lease)
   if who == token then mine = {1, last, lease, micros} end
 end
 local function hand_out()
@@ -69,8 +70,7 @@ local function enter()
     local fact = string.gsub(fact_of(token), '^%d+', text(fence), 1)
     redis.call('ZADD', KEYS[1], text(now + ttl), token)
     redis.call('HSET', KEYS[3], 'last', text(math.max(last, fence)), token, fact)
-    keep(KEYS[1], ttl + 3600000)
-    keep(KEYS[3], ttl + 3600000)
+    keep(ttl)
     return {1, fence, tonumber(ttl), micros}
   end
   if ARGV[6] ~= '' then redis.call('ZADD', KEYS[2], 'NX', ARGV[6], ARGV[2]) end
