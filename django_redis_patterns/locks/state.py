@@ -61,7 +61,7 @@ async def _states(io: IO, alias: str, places: Sequence[Sequence[str]]) -> list[S
     return await io.gather(*(read(io, keys) for keys in places))
 
 
-states, astates = both(_states)
+states = both(_states)[0]
 
 
 def all_states(alias: str, at_once: int = 100) -> Iterator[State]:

@@ -86,10 +86,11 @@ async def _renew(io: IO, alias: str, leases: "Sequence[Lease]") -> list[bool]:
     return [bool(kept) for kept in await io.on(alias).run(RENEW, keys=keys, args=args)]
 
 
-come, acome = both(enter)
-leave, aleave = both(left)
-evict, aevict = both(_evict)
-renew, arenew = both(_renew)
+# Only threads use these: keepers, Redlock's polls, the management command.
+come = both(enter)[0]
+leave = both(left)[0]
+evict = both(_evict)[0]
+renew = both(_renew)[0]
 
 
 def holder(fact: bytes) -> Holder:
