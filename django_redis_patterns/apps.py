@@ -27,7 +27,9 @@ class RedisPatternsConfig(AppConfig):
 def _settings_changed(*, setting: str, **_: Any) -> None:
     from . import conf
     from .core import connections
+    from .ratelimit.denials import denials
 
     conf.forget(setting=setting)
     if setting in ("REDIS_PATTERNS", "CACHES"):
         connections.reset()
+        denials.begin()

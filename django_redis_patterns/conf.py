@@ -8,15 +8,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from django.conf import settings as django_settings
 
 from .exceptions import InvalidConfiguration
 
+Network = IPv4Network | IPv6Network | Literal["unix"]
+UNIX: Literal["unix"] = "unix"
 
-def _option(default: Any, *, at_least: float | None = None, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"at_least": at_least})
+
+def _option(
+    default: Any,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    secret: bool = False,
+    one_of: tuple[str, ...] = (),
+) -> Any:
+    limits = {"at_least": at_least, "at_most": at_most, "one_of": one_of}
+    return field(default=default, repr=not secret, metadata=limits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +86,21 @@ class Caching:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RateLimit:
+    """``RULES``: name to rule (``ratelimit/rules.py`` reads them). ``ON_UNAVAILABLE``: rules that do not say it are
+    "open" (let through) or "closed" (deny) while Redis is away. No rule of a request counts the networks, the paths (a
+    final slash stands for all below) and the users (an attribute of theirs, such as "is_staff") of ``EXEMPT_...``.
+    """
+
+    connection: str = "default"
+    on_unavailable: str = _option("open", one_of=("open", "closed"))
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    exempt_networks: tuple[str, ...] = ()
+    exempt_paths: tuple[str, ...] = ()
+    exempt_users: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Locks:
     """Seconds, where a lock says nothing else: ``TTL`` until a dead holder's lock is free, ``WAIT`` for it (None: for
     ever), ``MAX_HOLD`` for which a living holder's is renewed (None: for ever)."""
@@ -100,12 +127,19 @@ class Realtime:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything under ``REDIS_PATTERNS``."""
+    """Everything under ``REDIS_PATTERNS``.
+
+    ``TRUSTED_PROXIES``: networks whose ``X-Forwarded-For`` is believed, and ``"unix"`` for a unix socket.
+    ``IPV6_PREFIX``: how much of an IPv6 address is one client.
+    """
 
     prefix: str = "redis_patterns"
+    trusted_proxies: tuple[str, ...] = ()
+    ipv6_prefix: int = _option(64, at_least=1, at_most=128)
     connections: Mapping[str, Connection] = field(default_factory=dict)
     sessions: Sessions = Sessions()
     caching: Caching = Caching()
+    ratelimit: RateLimit = RateLimit()
     locks: Locks = Locks()
     leaderboards: Leaderboards = Leaderboards()
     realtime: Realtime = Realtime()
@@ -114,6 +148,7 @@ class Settings:
 ROOMS: dict[str, type] = {
     "SESSIONS": Sessions,
     "CACHING": Caching,
+    "RATELIMIT": RateLimit,
     "LOCKS": Locks,
     "LEADERBOARDS": Leaderboards,
     "REALTIME": Realtime,
@@ -127,9 +162,11 @@ def settings() -> Settings:
     aliases = _mapping(given.pop("CONNECTIONS", {}), "CONNECTIONS")
     rooms = {room: _mapping(given.pop(room, {}), room) for room in ROOMS}
     top = _section(Settings, given, "", extra=["CONNECTIONS", *ROOMS])
+    networks(top.get("trusted_proxies", ()))
     connections = {"default": Connection(cache="default")} if "default" not in aliases else {}
     connections |= {alias: _connection(alias, given) for alias, given in aliases.items()}
     sections = {room.lower(): _room(room, rooms[room], connections) for room in ROOMS}
+    networks(sections["ratelimit"].exempt_networks, "RATELIMIT.EXEMPT_NETWORKS")
     return Settings(**top, connections=connections, **sections)
 
 
@@ -139,9 +176,31 @@ def forget(*, setting: str, **_: Any) -> None:
         settings.cache_clear()
 
 
+@cache
+def networks(texts: tuple[str, ...], where: str = "TRUSTED_PROXIES") -> tuple[Network, ...]:
+    """Return the networks that *texts* name. Raises `InvalidConfiguration` naming *where* and what to write."""
+    return tuple(_network(text, where) for text in texts)
+
+
+def _network(text: str, where: str) -> Network:
+    if text == UNIX:
+        return UNIX
+    try:
+        return ip_network(str(text))
+    except ValueError:
+        raise InvalidConfiguration(f"REDIS_PATTERNS {where} has {text!r}: {_meant(str(text))}.") from None
+
+
+def _meant(text: str) -> str:
+    try:
+        return f"the network is {str(ip_network(text, strict=False))!r}"
+    except ValueError:
+        return 'write an address or a network, such as "10.0.0.0/8", or "unix" for a unix socket'
+
+
 def _room(room: str, given: Mapping[str, Any], connections: Mapping[str, Connection]) -> Any:
     section = ROOMS[room](**_section(ROOMS[room], given, f"{room}."))
-    refuse_unknown(section.connection, connections, f"{room}.CONNECTION names no connection", "connections")
+    known(section.connection, connections, f"{room}.CONNECTION names no connection", "connections")
     return section
 
 
@@ -176,17 +235,17 @@ def _section(cls: type, given: Mapping[str, Any], where: str, extra: list[str] |
     hints = get_type_hints(cls)
     options = {f.name.upper(): f for f in fields(cls)}
     for name in given:
-        refuse_unknown(name, [*options, *(extra or [])], "REDIS_PATTERNS has no option", "options", where)
+        known(name, [*options, *(extra or [])], "REDIS_PATTERNS has no option", "options", where)
     return {options[n].name: _value(v, hints[options[n].name], options[n], where + n) for n, v in given.items()}
 
 
-def refuse_unknown(name: Any, known: Iterable[str], complaint: str, kind: str, where: str = "") -> None:
-    """Raise `InvalidConfiguration` when *name* is not among *known*, with the one that was meant."""
-    known = sorted(set(known))
-    if name in known:
+def known(name: Any, among: Iterable[str], complaint: str, kind: str, where: str = "") -> None:
+    """Raise `InvalidConfiguration` for a *name* that is not *among* those that there are, and say which was meant."""
+    names = sorted(set(among))
+    if name in names:
         return
-    close = difflib.get_close_matches(str(name), known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else f" Known {kind}: {', '.join(known)}."
+    close = difflib.get_close_matches(str(name), names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else f" Known {kind}: {', '.join(names)}."
     raise InvalidConfiguration(f"{complaint} {where + str(name)!r}.{hint}")
 
 
@@ -204,12 +263,20 @@ def _value(value: Any, hint: Any, option: Field[Any], where: str) -> Any:
     least = option.metadata.get("at_least")
     if least is not None and value is not None and not value >= least:
         raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be at least {least:g}.")
+    most = option.metadata.get("at_most")
+    if most is not None and value is not None and not value <= most:
+        raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be at most {most:g}.")
+    choices = option.metadata.get("one_of")
+    if choices and value not in choices:
+        raise InvalidConfiguration(f"REDIS_PATTERNS {where} must be {' or '.join(map(repr, choices))}, not {value!r}.")
     return value
 
 
 def _allowed(hint: Any) -> set[type]:
     if isinstance(hint, type):
         return {hint}
+    if get_origin(hint) is Mapping:
+        return {dict}
     members = get_args(hint)
     return {tuple} if Ellipsis in members else {t for t in members if isinstance(t, type)}
 

@@ -20,6 +20,7 @@ RedisPatternsError
 """
 
 import re
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -35,6 +36,16 @@ def without_secrets(text: str) -> str:
 
 class RedisPatternsError(Exception):
     """Root of every error this app raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:  # task queues and process pools send errors from process to process
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[RedisPatternsError], args: tuple[Any, ...], state: dict[str, Any]) -> RedisPatternsError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidConfiguration(RedisPatternsError, ImproperlyConfigured):

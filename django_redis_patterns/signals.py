@@ -9,3 +9,7 @@ session_ended = Signal()
 #: A model's board followed the database. ``sender`` is the model; sends ``board: str`` (its name), ``window: str``,
 #: ``member: str`` and ``change``, the leaderboards room's ``Change`` with the old and the new rank.
 rank_changed = Signal()
+
+#: A request was over a limit. ``sender`` is the rate limits' ``Decision``; sends ``request`` and ``decision``, whose
+#: ``allowed`` is True in shadow mode.
+rate_limited = Signal()

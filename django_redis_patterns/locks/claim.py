@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from django_redis_patterns.core.operations import IO
-from django_redis_patterns.exceptions import LockTimeout, RedisUnavailable
+from django_redis_patterns.exceptions import LockLost, LockTimeout, RedisUnavailable
 
 from .clock import counted_on, now
 from .keeper import keeper
@@ -56,8 +56,9 @@ class Claim:
             here = post(self._place.connection, await io.on(self._place.connection).primary(self._place.keys[0]))
             with here.expecting(self._card.token) as waiter:
                 try:
-                    lease = await self._ask(io, fence, is_queueing=here.is_open)
-                    if lease is None and not here.is_open:
+                    is_listening = here.is_open  # others may open it while we ask
+                    lease = await self._ask(io, fence, is_queueing=is_listening)
+                    if lease is None and not is_listening:
                         await here.open(io)
                         lease = await self._ask(io, fence, is_queueing=True)
                     self._silent_since = None
@@ -72,12 +73,12 @@ class Claim:
 
     async def _ask(self, io: IO, fence: int, *, is_queueing: bool) -> Lease | None:
         self._has_queued = self._has_queued or is_queueing
-        self._asked = now()
+        asked = now()
         arrival = self._answer.arrival if self._answer else ""
         answer = await enter(io, self._place, self._card, fence=fence, is_queueing=is_queueing, arrival=arrival)
         if isinstance(answer, In):
-            return self._lease(answer.fence, self._asked, answer.ttl)
-        self._answer = answer
+            return self._lease(answer.fence, asked, answer.ttl)
+        self._asked, self._answer = asked, answer  # one belongs to the other
         return None
 
     async def _turn(self, io: IO, waiter: Waiter, fence: int) -> Lease | None:
@@ -144,15 +145,22 @@ class Names:
                 claim = Claim(place, self._ttl, wait, self._max_hold)
                 leases.append(await claim.run(io, max((one.fence for one in leases), default=0)))
             return await self._together(io, leases)
-        except LockTimeout:
-            quorum = Quorum(leases, 0)
-            quorum.drop()
-            await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in leases))
+        except BaseException as error:
+            await self._none(io, Quorum(leases, len(leases)), error)
             raise
+
+    async def _none(self, io: IO, got: Quorum, error: BaseException) -> None:
+        """Leave what was got: at once where *error* is that another one was busy, else behind the caller's back."""
+        got.drop()
+        if not isinstance(error, LockTimeout):
+            got.give_back()
+            return
+        try:
+            await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in got.leases))
+        except RedisUnavailable:  # busy is what it was, all the same
+            got.give_back()
         except BaseException:
-            quorum = Quorum(leases, 0)
-            quorum.drop()
-            quorum.give_back()
+            got.give_back()
             raise
 
     async def _together(self, io: IO, leases: list[Lease]) -> Quorum:
@@ -161,4 +169,7 @@ class Names:
         lower = [lease for lease in leases if lease.fence < fence]
         if lower:
             await io.gather(*(enter(io, lease.place, lease.card, fence=fence) for lease in lower))
-        return Quorum(leases, len(leases), fence)
+        quorum = Quorum(leases, len(leases), fence)
+        if quorum.loss:  # one was lost while we waited for another
+            raise LockLost(", ".join(place.name for place in self._places), quorum.loss)
+        return quorum

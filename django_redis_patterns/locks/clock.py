@@ -24,6 +24,6 @@ def seconds(value: object, what: str, *, least: float = 0) -> float:
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{what} is a number of seconds or a timedelta, not {value!r}.")
-    if not value >= least:
-        raise ValueError(f"{what} is at least {least:g} seconds, not {value!r}.")
+    if not least <= value < float("inf"):
+        raise ValueError(f"{what} is at least {least:g} seconds, and not for ever: {value!r}.")
     return float(value)

@@ -48,7 +48,8 @@ def locked(lock: "Lock", templates: Sequence[str], function: Callable[..., Any],
                 raise
             return await function(*args, **kwargs)
 
-    return acall if inspect.iscoroutinefunction(function) else call
+    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+    return acall if is_async else call
 
 
 def _check_function(function: Any) -> None:

@@ -1,6 +1,8 @@
 """What one has while one holds a lock."""
 
 import logging
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -25,7 +27,9 @@ class Held:
     def __init__(self, name: str, quorum: Quorum) -> None:
         self.name, self.fence, self.quorum = name, quorum.fence, quorum
         self.connection = quorum.leases[0].place.connection
-        self._is_released = False
+        self.on_end: Callable[[Held], None] = lambda held: None
+        self._is_released = self._was_lost = False
+        self._guard = threading.Lock()  # two threads may release it at once
 
     def __repr__(self) -> str:
         return f"<Held {self.name!r} fence={self.fence} remaining={self.remaining:.1f}>"
@@ -38,7 +42,7 @@ class Held:
     @property
     def lost(self) -> bool:
         """Whether it stopped being ours before we released it."""
-        return bool(self.quorum.loss)
+        return self._was_lost if self._is_released else bool(self.quorum.loss)
 
     def check(self) -> None:
         """Raise `LockLost` unless it is ours now: before a step that must not be done by two."""
@@ -66,6 +70,8 @@ class Held:
         leases = self.quorum.leases
         if self.quorum.needed < len(leases):
             return await leave_majority(io, self.quorum)
+        if len(leases) == 1:
+            return await left(io, leases[0].place, leases[0].card, leases[0].fence)
         return all(await io.gather(*(left(io, lease.place, lease.card, lease.fence) for lease in leases)))
 
     def save(self, obj: Any, **options: Any) -> None:
@@ -76,6 +82,18 @@ class Held:
         """
         self.check()
         fencing.save(obj, self.fence, **options)
+
+    def refresh(self, obj: Any) -> None:
+        """Read a model instance again, so that no older fence can write its row after what was read.
+
+        Raises as `save` does.
+        """
+        self.check()
+        fencing.refresh(obj, self.fence)
+
+    async def arefresh(self, obj: Any) -> None:
+        """Do the same from a coroutine, off the event loop."""
+        await sync_to_async(self.refresh)(obj)
 
     async def asave(self, obj: Any, **options: Any) -> None:
         """Do the same from a coroutine, off the event loop as all of Django's writing."""
@@ -88,9 +106,12 @@ class Held:
         logger.warning("The lock %r could not be released and is given back later: %s", self.name, error)
 
     def _end(self) -> None:
-        if self._is_released:
-            raise LockError(f"The lock {self.name!r} was released before.")
         if self.quorum.leases[0].is_foreign:
             raise LockLost(self.name, self.quorum.loss)
+        was_lost = self.lost
+        with self._guard:
+            if self._is_released:
+                raise LockError(f"The lock {self.name!r} was released before.")
+            self._was_lost, self._is_released = was_lost, True
         self.quorum.drop()
-        self._is_released = True
+        self.on_end(self)

@@ -5,23 +5,32 @@ import os
 import random
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from weakref import ref
 
+from redis import RedisError
+
 from django_redis_patterns.core import trace
+from django_redis_patterns.core.connections.clients import is_cluster, primary
+from django_redis_patterns.core.operations import batch
 from django_redis_patterns.exceptions import RedisPatternsError
 
 from .clock import now
-from .lease import Lease
+from .lease import LISTEN_AFTER, Lease
 from .place import Card, Place
+from .post import post
 from .turnstile import In, come, leave, renew
 
 #: Leases that are renewed by one command.
 MOST_AT_ONCE = 1000
 #: A renewal that failed is tried again after so many seconds, drawn from up to twice as many.
 AGAIN = 0.15
-#: Seconds after which a thread with nothing to keep ends.
-LINGER = 10.0
+#: Errands that are run between two looks at the renewals.
+ERRANDS_AT_ONCE = 50
+#: Seconds after which a thread with nothing to keep ends. Until then it looks around that often, so that a lock which
+#: is held for a moment need not wake it.
+LINGER, LOOK_AROUND = 10.0, LISTEN_AFTER
 #: When to give back: at once, and again after what was still on its way has surely arrived.
 GIVE_BACK_AT = (0.0, 0.1, 1.0)
 
@@ -50,12 +59,13 @@ class Keeper:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._wakes_at = 0.0
-        self._is_idle = self._is_failing = False
+        self._ends_at = 0.0
+        self._is_failing = False
 
     def keep(self, lease: Lease) -> None:
         """Renew *lease* until it is dropped, lost, forgotten by its holder, or at its end."""
         self._leases[lease.card.token] = ref(lease)
-        self._see_to(lease.renew_at)
+        self._see_to(lease.due)
 
     def drop(self, lease: Lease) -> None:
         """Renew *lease* no more."""
@@ -64,15 +74,18 @@ class Keeper:
     def give_back(self, place: Place, card: Card, fence: int = 0) -> None:
         """Leave *place* behind somebody's back: what was asked for may have been granted, and nobody knows."""
         asked = now()
-        self._errands += [_Errand(asked + wait, asked + card.ttl + wait, place, card, fence) for wait in GIVE_BACK_AT]
+        errands = [_Errand(asked + wait, asked + card.ttl + wait, place, card, fence) for wait in GIVE_BACK_AT]
+        with self._guard:
+            self._errands += errands
         self._see_to(asked)
 
     def _see_to(self, when: float) -> None:
         with self._guard:
             if self._thread is None:
-                self._wakes_at, self._is_idle = when, False
-                self._thread = threading.Thread(target=self._run, name=f"redis-locks-{self._alias}", daemon=True)
-                self._thread.start()
+                self._wakes_at, self._ends_at = when, now() + LINGER
+                thread = threading.Thread(target=self._run, name=f"redis-locks-{self._alias}", daemon=True)
+                thread.start()  # which fails at the end of a process: then there is none, and the next one tries again
+                self._thread = thread
             elif when < self._wakes_at:
                 self._wake.set()
 
@@ -80,17 +93,21 @@ class Keeper:
         while self._is_needed():
             self._wake.wait(max(0.0, self._wakes_at - now()))
             self._wake.clear()
-            self._renew_due()
-            self._run_errands()
+            for duty in (self._listen, self._renew_due, self._run_errands):
+                try:
+                    duty()
+                except Exception:  # whatever it is: the thread must outlive it
+                    logger.exception("Locks on Redis connection %r could not be looked after.", self._alias)
 
     def _is_needed(self) -> bool:
         with self._guard:
-            times = [lease.renew_at for lease in self._kept()] + [errand.when for errand in self._errands]
-            has_idled, self._is_idle = self._is_idle, not times
-            if self._is_idle and has_idled:
+            times = [lease.due for lease in self._kept()] + [errand.when for errand in self._errands]
+            if times:
+                self._ends_at = now() + LINGER
+            elif now() >= self._ends_at:
                 self._thread = None
                 return False
-            self._wakes_at = min(times, default=now() + LINGER)
+            self._wakes_at = min([*times, now() + LOOK_AROUND])
             return True
 
     def _kept(self) -> list[Lease]:
@@ -98,6 +115,15 @@ class Keeper:
         for token in [token for token, lease in found.items() if lease is None]:
             self._leases.pop(token, None)
         return [lease for lease in found.values() if lease is not None]
+
+    def _listen(self) -> None:
+        """Hear of it when somebody's lock is released by force."""
+        for lease in [lease for lease in self._kept() if lease.listen_at <= now()]:
+            lease.listen_at = now() + LISTEN_AFTER  # again, if this fails
+            node = primary(self._alias, lease.place.keys[0]) if is_cluster(self._alias) else None
+            if not (here := post(self._alias, node)).is_open:
+                here.begin()
+            lease.listen_at = float("inf")
 
     def _renew_due(self) -> None:
         moment, kept = now(), self._kept()
@@ -121,15 +147,22 @@ class Keeper:
         return True
 
     def _renew(self, leases: list[Lease]) -> None:
+        """Renew in one command; on a cluster in one for each, of which some may fail."""
         asked = now()
-        try:
-            answers = renew(self._alias, leases)
-        except Exception as error:  # whatever it is: the thread must outlive it
-            self._failed(len(leases), error)
-            for lease in leases:
-                lease.renew_at = now() + random.uniform(AGAIN, 2 * AGAIN)
-            return
-        self._is_failing = False
+        for lease in leases:
+            lease.renew_at = asked + random.uniform(AGAIN, 2 * AGAIN)  # unless we learn something
+        groups = [[lease] for lease in leases] if is_cluster(self._alias) else [leases]
+        with batch(return_exceptions=True) as together:
+            pending = [together(renew, self._alias, group) for group in groups]
+        errors: list[Exception] = []
+        for group, answer in zip(groups, pending, strict=True):
+            try:
+                self._renewed(group, answer.value, asked)
+            except (RedisPatternsError, RedisError) as error:
+                errors.append(error)
+        self._note(errors)
+
+    def _renewed(self, leases: list[Lease], answers: list[bool], asked: float) -> None:
         for lease, is_kept in zip(leases, answers, strict=True):
             if is_kept:
                 lease.prolonged(asked, lease.card.ttl)
@@ -139,11 +172,12 @@ class Keeper:
                 self.drop(lease)
                 lease.lose("Redis does not know it any more: its time was up, or the data was lost")
 
-    def _failed(self, count: int, error: Exception) -> None:
-        trace.count("locks.renewal_failed")
-        if not self._is_failing:
-            self._is_failing = True
-            logger.warning("%d lock(s) could not be renewed, which is tried until they are lost: %s", count, error)
+    def _note(self, errors: list[Exception]) -> None:
+        if errors:
+            trace.count("locks.renewal_failed")
+        if errors and not self._is_failing:
+            logger.warning("Locks could not be renewed, which is tried until they are lost: %s", errors[0])
+        self._is_failing = bool(errors)
 
     def _heal(self, lease: Lease) -> None:
         """Ask again for what a node has lost, or never gave."""
@@ -153,19 +187,26 @@ class Keeper:
             answer = come(lease.place, lease.card, fence=lease.fence)
             if isinstance(answer, In):
                 lease.prolonged(asked, answer.ttl)
-                if lease.card.token not in self._leases:  # it was released meanwhile
-                    self.give_back(lease.place, lease.card)
+        if lease.card.token not in self._leases:  # it was released meanwhile
+            self.give_back(lease.place, lease.card)
 
     def _run_errands(self) -> None:
-        due = [errand for errand in self._errands if errand.when <= now()]
-        for errand in due:
-            self._errands.remove(errand)
+        for errand in self._due_errands():
             try:
                 leave(errand.place, errand.card, errand.fence)
-            except Exception:
+            except (RedisPatternsError, RedisError):
                 if errand.when + 1 < errand.until:
-                    again = _Errand(errand.when + 1, errand.until, errand.place, errand.card, errand.fence)
-                    self._errands.append(again)
+                    with self._guard:
+                        self._errands.append(replace(errand, when=errand.when + 1))
+
+    def _due_errands(self) -> list[_Errand]:
+        """Take some of them, the oldest first: renewals come between."""
+        moment = now()
+        with self._guard:
+            self._errands.sort(key=attrgetter("when"))
+            due = [errand for errand in self._errands[:ERRANDS_AT_ONCE] if errand.when <= moment]
+            del self._errands[: len(due)]
+        return due
 
 
 _keepers: dict[str, Keeper] = {}

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 living: "WeakValueDictionary[str, Lease]" = WeakValueDictionary()
 
 
+#: Seconds after which a holder's process listens.
+LISTEN_AFTER = 1.0
+
+
 class Lease:
     """One place, held by one card. Times are those of `clock.now`.
 
     ``deadline``: until when it may be relied on, without asking. ``renew_at``: when it wants to be prolonged.
     ``ends_at``: when that stops. ``heals``: one of Redlock's, which is asked for again when a node has lost it.
+    ``listen_at``: when it wants to hear that it is released by force; a lock that is held for a moment does not.
     ``of``: the lock that it is a part of. ``why_lost``: what ended it before its holder did.
     """
 
@@ -27,6 +32,7 @@ class Lease:
         self.place, self.card, self.fence, self.ends_at, self.heals = place, card, fence, ends_at, heals
         self.of: ref[Quorum] | None = None
         self.deadline = self.renew_at = 0.0
+        self.listen_at = now() + LISTEN_AFTER
         self.why_lost = ""
         self.on_change: Callable[[], None] | None = None
         self._pid = os.getpid()
@@ -36,6 +42,11 @@ class Lease:
         """Take note that Redis keeps it for *ttl* seconds from some moment after *since*."""
         self.deadline = since + counted_on(ttl)
         self.renew_at = since + ttl / 3
+
+    @property
+    def due(self) -> float:
+        """When its keeper has something to do for it."""
+        return min(self.renew_at, self.listen_at)
 
     def lose(self, why: str) -> None:
         """Take note that it is somebody else's, or nobody's."""

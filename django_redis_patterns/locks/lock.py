@@ -1,27 +1,28 @@
 """The lock: a context manager for threads and tasks, a decorator, and plain acquire and release."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, cast
-
-from django.db.models import Model
+from weakref import WeakKeyDictionary, ref
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.operations import IO, both
-from django_redis_patterns.exceptions import LockLost, LockReentry, LockUnavailable, RedisUnavailable
+from django_redis_patterns.exceptions import LockError, LockLost, LockReentry, LockUnavailable, RedisUnavailable
 
 from . import entered
 from .atomic import locked_transaction, warn_before_commit
 from .claim import Names
 from .clock import seconds
 from .decorators import OnBusy, locked
+from .entered import me
 from .held import Held
-from .names import names
+from .names import Lockable, names
 from .place import Place
 from .redlock import Redlock
 from .state import read
@@ -31,7 +32,6 @@ from .watch import Watch
 P = ParamSpec("P")
 T = TypeVar("T")
 Duration = float | timedelta
-Lockable = str | Model | Iterable[str | Model]
 
 
 class Default(Enum):
@@ -72,6 +72,7 @@ class Lock:
         self._nodes = _checked_nodes(nodes, self._names, connection)
         self._connection = connection
         self._kind, self._limit = kind, limit
+        self._acquired: WeakKeyDictionary[object, list[Held]] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"<Lock {self.name!r}>"
@@ -101,14 +102,27 @@ class Lock:
         max_hold = defaults.max_hold if isinstance(self._max_hold, Default) else self._max_hold
         way = Redlock if self._nodes else Names
         try:
-            return Held(self.name, await way(self.places(), ttl, self.wait, max_hold).run(io))
+            held = Held(self.name, await way(self.places(), ttl, self.wait, max_hold).run(io))
         except RedisUnavailable as error:
             raise LockUnavailable(error.alias, error.__cause__ or error, ambiguous=error.ambiguous) from error
+        self._remember(held)
+        return held
+
+    def release(self) -> None:
+        """Release what this thread or task acquired last of this object; elsewhere use what `acquire` returned.
+
+        Raises as `Held.release` does, and `LockError` when there is nothing.
+        """
+        self._mine().release()
+
+    async def arelease(self) -> None:
+        """Do the same in a coroutine."""
+        await self._mine().arelease()
 
     async def _holders(self, io: IO) -> list[Holder]:
         """Return who holds it at this moment; of several names, who holds any of them."""
-        states = await io.gather(*(read(io, place.keys) for place in self.places()))
-        return [holder for state in states for holder in state.holders]
+        states = await io.gather(*(read(io.on(place.connection), place.keys) for place in self.places()))
+        return list(dict.fromkeys(holder for state in states for holder in state.holders))
 
     acquire, aacquire = both(_acquire)
     holders, aholders = both(_holders)
@@ -122,8 +136,20 @@ class Lock:
     def renamed(self, what: Lockable) -> "Lock":
         """Return the same lock on something else."""
         other = copy(self)
-        other._names, other._on_busy = names(what), None
+        other._names, other._on_busy, other._acquired = names(what), None, WeakKeyDictionary()
         return other
+
+    def _mine(self) -> Held:
+        mine = self._acquired.get(me(), [])
+        if not mine:
+            raise LockError(f"This thread or task holds nothing of {self!r}: release what its acquire() returned.")
+        return mine[-1]
+
+    def _remember(self, held: Held) -> None:
+        """Know *held* until it ends, but for no longer than this object and the thread or task are there: whoever is
+        gone releases nothing, and is not renewed."""
+        self._acquired.setdefault(me(), []).append(held)
+        held.on_end = partial(_forget, ref(self), ref(me()))
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Decorate *function*: it runs while the lock is held. ``{}`` in the name takes from its arguments."""
@@ -145,8 +171,6 @@ class Lock:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         held = entered.pop(self)
-        if kind is None:
-            warn_before_commit(self.name)
         try:
             held.release()
         except LockUnavailable as error:
@@ -154,6 +178,8 @@ class Lock:
         except LockLost:
             if kind is None:
                 raise
+        if kind is None:  # afterwards, as the next one is waiting
+            warn_before_commit(self.name)
 
     async def __aenter__(self) -> Held:
         self._refuse_decorator_options()
@@ -184,6 +210,14 @@ class Lock:
     def _refuse_reentry(self) -> None:
         if self._limit == 1 and (name := entered.common(self.places())):
             raise LockReentry(name)
+
+
+def _forget(lock: "ref[Lock]", who: "ref[object]", held: Held) -> None:
+    this, by = lock(), who()
+    if this is not None and by is not None:
+        this._acquired[by].remove(held)
+        if not this._acquired[by]:
+            del this._acquired[by]
 
 
 def lock(

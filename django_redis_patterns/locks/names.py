@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Model
 
-Lockable = "str | Model | Iterable[str | Model]"
+Lockable = str | Model | Iterable[str | Model]
 
 
 def names(what: Any) -> tuple[str, ...]:
@@ -29,9 +29,10 @@ def _name(one: Any) -> str:
     if isinstance(one, Model):
         if one.pk is None:
             raise ValueError(f"{one!r} has no primary key yet: save it before it is locked.")
-        return f"{one._meta.label_lower}:{one.pk}"
+        concrete = one._meta.concrete_model or type(one)  # a proxy's row is the same row
+        return f"{concrete._meta.label_lower}:{one.pk}"
     if not isinstance(one, str):
         raise TypeError(f"A lock is named by a text or a model instance, not by {one!r}.")
     if not one:
         raise ValueError("A lock's name is not empty.")
-    return one
+    return str.__str__(one)  # a member of an enum of texts is its text

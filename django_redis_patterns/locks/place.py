@@ -33,6 +33,11 @@ class Place:
     kind: str = "locks"
     limit: int = 1
 
+    @property
+    def label(self) -> bytes:
+        """The name as the script notes it down for people."""
+        return self.name.encode("utf-8", "surrogatepass")
+
     @cached_property
     def keys(self) -> list[str]:
         """Who is in, until when; who waits, since when; what is known of them, and the last fence."""

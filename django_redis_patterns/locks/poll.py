@@ -27,7 +27,10 @@ class Poll:
         self.errors: list[Exception] = []
         for alias, question in questions.items():
             pool = _pools.get(alias) or _pools.setdefault(alias, ThreadPoolExecutor(AT_ONCE, f"redis-redlock-{alias}"))
-            pool.submit(self._ask, question)
+            try:
+                pool.submit(self._ask, question)
+            except RuntimeError:  # the interpreter is ending, and starts no threads any more
+                self._ask(question)
 
     def _ask(self, question: Callable[[], Any]) -> None:
         try:

@@ -1,7 +1,7 @@
 """Where this process hears what it was granted: one channel, listened to at each node that it waits for."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -41,21 +41,32 @@ class Post:
         self._waiters: dict[str, Waiter] = {}
         self.is_open = False
 
+    def begin(self, settle: Callable[[Exception | None], None] = lambda error: None) -> None:
+        """Begin to listen, without waiting for it: *settle* hears from another thread how it went.
+
+        It goes on until it works, and from then on for good.
+        """
+
+        def settled(error: Exception | None) -> None:
+            self.is_open = error is None
+            self._look_after_leases()
+            settle(error)
+
+        subscriber(self._alias, self._node).begin(channel(), self, settled)
+
     async def open(self, io: IO) -> None:
-        """Begin to listen. Raises `RedisUnavailable` and `RedisDenied`."""
+        """Listen. Raises `RedisUnavailable` and `RedisDenied`."""
         bell, answers = Bell(), list[Exception | None]()
 
         def settle(error: Exception | None) -> None:
             answers.append(error)
             bell.ring()
 
-        subscription = subscriber(self._alias, self._node).begin(channel(), self, settle)
+        self.begin(settle)
         if not await io.wait(bell, WAIT):
-            subscription.close()
             raise RedisUnavailable(self._alias, f"nothing was heard for {WAIT:g} s", ambiguous=True)
         if (error := answers[0]) is not None:
             raise error
-        self.is_open = True
 
     @contextmanager
     def expecting(self, token: str) -> Iterator[Waiter]:
@@ -81,6 +92,13 @@ class Post:
         """Let everybody ask again: a grant may have been missed."""
         for waiter in list(self._waiters.values()):
             waiter.bell.ring()
+        self._look_after_leases()
+
+    def _look_after_leases(self) -> None:
+        """Have those that are held renewed soon: they may have been released by force while nobody listened."""
+        for lease in (alive() for alive in living.valuerefs()):  # values() would stumble over other threads
+            if lease is not None and lease.place.connection == self._alias:
+                lease.renew_at = 0.0
 
 
 _posts: dict[tuple[str, Address | None], Post] = {}

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from django_redis_patterns.core.operations import IO
-from django_redis_patterns.exceptions import LockTimeout
+from django_redis_patterns.exceptions import LockTimeout, RedisUnavailable
 
 from .clock import now
+from .keeper import keeper
 from .lease import Lease
 from .place import Card, Place
 from .poll import Poll
@@ -79,6 +80,8 @@ class _Attempt:
         return Poll(questions, self.quorum.needed, lambda answer: isinstance(answer, In))
 
     def _enter(self, lease: Lease, fence: int) -> In | Out:
+        if self.quorum.is_over:  # it stood in line behind a slow server for longer than anybody waited
+            raise _TooLate
         asked = now()
         answer = come(lease.place, lease.card, fence=fence)
         if isinstance(answer, In):
@@ -89,8 +92,16 @@ class _Attempt:
         return answer
 
 
+class _TooLate(Exception):
+    """Nobody wants the answer any more."""
+
+
 def _leave(lease: Lease) -> bool:
-    return leave(lease.place, lease.card, lease.fence)
+    try:
+        return leave(lease.place, lease.card, lease.fence)
+    except RedisUnavailable:  # nobody waits for it: it is left when the server is back
+        keeper(lease.place.connection).give_back(lease.place, lease.card, lease.fence)
+        raise
 
 
 async def leave_majority(io: IO, quorum: Quorum) -> bool:

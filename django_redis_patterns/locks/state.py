@@ -43,7 +43,7 @@ async def read(io: IO, keys: Sequence[str]) -> State:
     time, inside, waiting, known = await io.gather(*looks)
     now = time[0] * 1000 + time[1] / 1000
     return State(
-        name=known.get(b"name", b"").decode(),
+        name=known.get(b"name", b"").decode("utf-8", "surrogatepass"),
         kind=holders.removeprefix(f"{settings().prefix}:").partition(":")[0],
         holders=[holder(known[token]) for token, till in inside if till > now and token in known],
         waiters=[_waiter(card, since) for card, since in waiting],
@@ -61,7 +61,7 @@ async def _states(io: IO, alias: str, places: Sequence[Sequence[str]]) -> list[S
     return await io.gather(*(read(io, keys) for keys in places))
 
 
-states, astates = both(_states)
+states = both(_states)[0]
 
 
 def all_states(alias: str, at_once: int = 100) -> Iterator[State]:

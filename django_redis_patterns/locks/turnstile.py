@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from django_redis_patterns.core.connections.clients import is_cluster
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 
@@ -58,7 +57,7 @@ async def enter(
 
     ``is_queueing``: else wait for the grant, in the place that belongs to *arrival* if we had one.
     """
-    args = ["enter", card.text, place.limit, fence, int(is_queueing), arrival, place.name]
+    args = ["enter", card.text, place.limit, fence, int(is_queueing), arrival, place.label]
     is_in, *rest = await io.on(place.connection).run(COME_OR_GO, keys=place.keys, args=args)
     if is_in:
         number, ttl_ms, now = rest
@@ -69,35 +68,29 @@ async def enter(
 
 async def left(io: IO, place: Place, card: Card, fence: int) -> bool:
     """Leave, or stop waiting; the next one is let in. Returns whether we had been in until now."""
-    args = ["leave", card.text, place.limit, fence, 0, "", place.name]
+    args = ["leave", card.text, place.limit, fence, 0, "", place.label]
     return bool(await io.on(place.connection).run(COME_OR_GO, keys=place.keys, args=args))
 
 
 async def _evict(io: IO, place: Place) -> int:
     """Put out whoever is in, and tell them; returns how many that were."""
-    args = ["evict", Card("", 0).text, place.limit, 0, 0, "", place.name]
+    args = ["evict", Card("", 0).text, place.limit, 0, 0, "", place.label]
     evicted: int = await io.on(place.connection).run(EVICT, keys=place.keys, args=args)
     return evicted
 
 
 async def _renew(io: IO, alias: str, leases: "Sequence[Lease]") -> list[bool]:
-    """Prolong leases of the connection *alias*: in one command, on a cluster in one for each."""
-    io = io.on(alias)
-    groups = [[lease] for lease in leases] if is_cluster(alias) else [leases]
-    kept = await io.gather(*(_renew_together(io, group) for group in groups))
-    return [answer for group in kept for answer in group]
-
-
-async def _renew_together(io: IO, leases: "Sequence[Lease]") -> list[bool]:
+    """Prolong leases of the connection *alias*, in one command; on a cluster those of one slot."""
     keys = [lease.place.keys[0] for lease in leases] + [lease.place.keys[2] for lease in leases]
     args: list[Any] = [lease.card.token for lease in leases] + [lease.card.ttl_ms for lease in leases]
-    return [bool(kept) for kept in await io.run(RENEW, keys=keys, args=args)]
+    return [bool(kept) for kept in await io.on(alias).run(RENEW, keys=keys, args=args)]
 
 
-come, acome = both(enter)
-leave, aleave = both(left)
-evict, aevict = both(_evict)
-renew, arenew = both(_renew)
+# Only threads use these: keepers, Redlock's polls, the management command.
+come = both(enter)[0]
+leave = both(left)[0]
+evict = both(_evict)[0]
+renew = both(_renew)[0]
 
 
 def holder(fact: bytes) -> Holder:

@@ -26,6 +26,11 @@ class Handle(NamedTuple):
         """Return the handle of a session id, or None for what cannot be one: no trip is spent on that."""
         if session_id is None or not _SESSION_ID.match(session_id):
             return None
+        return cls.made_of(session_id)
+
+    @classmethod
+    def made_of(cls, session_id: str) -> "Handle":
+        """Return the handle of a well-formed session id."""
         return cls(session_id[:TAG], digest(session_id))
 
     @classmethod

@@ -16,6 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import http_date
 
 from django_redis_patterns.conf import settings
+from django_redis_patterns.core.client_ip import client_ip
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import RedisUnavailable
 
@@ -50,7 +51,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         super().process_request(request)
         agent = agent_name(request.META.get("HTTP_USER_AGENT", ""))
         if isinstance(request.session, SessionStore):
-            request.session.device = (request.META.get("REMOTE_ADDR", ""), agent)
+            request.session.device = (client_ip(request) or "", agent)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer 503 when a view or a template asked for the session and Redis was away."""

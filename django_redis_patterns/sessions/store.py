@@ -101,6 +101,16 @@ class SessionStore(SessionBase):
 
     load, aload = both(_load)  # type: ignore[assignment]
 
+    async def _prefetch(self, io: IO) -> None:
+        """Load, unless loaded, for whoever has a trip to share: nobody asked yet, so a failure is nobody's 503."""
+        try:
+            await self._ensure_loaded(io)
+        except RedisUnavailable:
+            self.failure = None
+            raise
+
+    prefetch, aprefetch = both(_prefetch)
+
     async def _exists(self, io: IO, session_key: str | None) -> bool:
         """Return whether a session of this id lives."""
         handle = Handle.of(session_key)
@@ -170,7 +180,7 @@ class SessionStore(SessionBase):
         while renamed < 0:
             session_key = self.session_key[:TAG] + get_random_string(ID_LENGTH - TAG, VALID_KEY_CHARS)
             with self._noting_failure():
-                renamed = await self._rename(io, old, _handle(session_key))
+                renamed = await self._rename(io, old, Handle.made_of(session_key))
         if not renamed:
             raise SessionInterrupted("The session was ended before it could get a new key; log in again.")
         self._session_key = session_key
@@ -278,12 +288,6 @@ class SessionStore(SessionBase):
             self.failure = error
             raise
         self.failure = None
-
-
-def _handle(session_key: str) -> Handle:
-    handle = Handle.of(session_key)
-    assert handle is not None, "ids made here are well formed"
-    return handle
 
 
 async def _hash(io: IO, key: str) -> dict[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""What the arcade keeps in SQL: the plays. The boards in Redis follow them."""
+"""What the arcade keeps in SQL: the plays, whose boards in Redis follow them, and the seasons."""
 
 import uuid
 
@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from django_redis_patterns.leaderboards import LeaderboardManager
+from django_redis_patterns.locks.models import FencedModel
 
 
 class Play(models.Model):
@@ -33,3 +34,16 @@ class Play(models.Model):
 
     def __str__(self) -> str:
         return f"{self.points} points of {self.player}"
+
+
+class Season(FencedModel):
+    """What is played from one closing to the next. One is open; who was best in a closed one stays written."""
+
+    number = models.PositiveIntegerField(unique=True)
+    began_at = models.DateTimeField(null=True)  # the first one: with the first play
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=150, blank=True)
+    champions = models.JSONField(default=list)  # [{"name": ..., "points": ...}], best first
+
+    def __str__(self) -> str:
+        return f"season {self.number}"

@@ -36,11 +36,13 @@ ROOMS = (
         name="Rate limits",
         promise="Never over the limit, in any window, on the server clock.",
         sprite="######## .#....#. ..#..#.. ...##... ...##... ..#..#.. .#.##.#. ########",
+        page="rate-limits",
     ),
     Room(
         name="Locks",
         promise="One at a time, first come first served, and fenced.",
         sprite="..####.. .#....#. .#....#. ######## ###..### ###..### ######## ########",
+        page="locks",
     ),
     Room(
         name="Leaderboards",

@@ -5,6 +5,7 @@ from typing import Any
 from django_redis_patterns.realtime import Topic
 
 GAMES = {"quick-draw"}
+LOCKS = {"turnstile", "season"}
 
 
 class BoardTopic(Topic):
@@ -14,3 +15,12 @@ class BoardTopic(Topic):
 
     def can_subscribe(self, user: Any, game: str) -> bool:
         return game in GAMES
+
+
+class LockTopic(Topic):
+    """Who comes and goes at a lock. Everybody may watch."""
+
+    pattern = "locks.{lock:slug}"
+
+    def can_subscribe(self, user: Any, lock: str) -> bool:
+        return lock in LOCKS

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from arcade import board_views, game_views, views
+from arcade import board_views, game_views, limit_views, lock_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -16,6 +16,17 @@ urlpatterns = [
     path("quick-draw/", game_views.page, name="quick-draw"),
     path("quick-draw/start/", game_views.start, name="quick-draw-start"),
     path("quick-draw/finish/", game_views.finish, name="quick-draw-finish"),
+    path("rate-limits/", limit_views.page, name="rate-limits"),
+    path("rate-limits/hit/", limit_views.hit, name="rate-limits-hit"),
+    path("rate-limits/look/", limit_views.look, name="rate-limits-look"),
+    path("rate-limits/start-over/", limit_views.start_over, name="rate-limits-start-over"),
     path("leaderboards/", board_views.page, name="leaderboards"),
     path("leaderboards/rows/", board_views.rows, name="leaderboard-rows"),
+    path("locks/", lock_views.page, name="locks"),
+    path("locks/rows/", lock_views.rows, name="lock-rows"),
+    path("locks/queue/", lock_views.queue, name="lock-queue"),
+    path("locks/queue-bots/", lock_views.queue_bots, name="lock-queue-bots"),
+    path("locks/kill/", lock_views.kill, name="lock-kill"),
+    path("locks/release/", lock_views.release, name="lock-release"),
+    path("locks/close-season/", lock_views.close_season, name="close-season"),
 ]

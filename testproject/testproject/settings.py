@@ -14,7 +14,23 @@ ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").spl
 
 # Redis: everything that this package needs to know.
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
-REDIS_PATTERNS = {"CONNECTIONS": {"default": {"URL": REDIS_URL}}, "PREFIX": "arcade"}
+REDIS_PATTERNS = {
+    "CONNECTIONS": {"default": {"URL": REDIS_URL}},
+    "PREFIX": "arcade",
+    "RATELIMIT": {
+        "RULES": {
+            "score": {"rate": "60/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "quick-draw-*"}},
+            "machine": {
+                "rate": "5/s",
+                "key": "ip",
+                "match": {"route": "rate-limits-*"},
+                "algorithm": "bucket",
+                "burst": 30,
+            },
+        }
+    },
+}
+AUTHENTICATION_BACKENDS = ["django_redis_patterns.ratelimit.backends.RateLimitedModelBackend"]
 DEFAULT_EXCEPTION_REPORTER_FILTER = "django_redis_patterns.debug.ExceptionReporterFilter"  # no passwords in reports
 SESSION_ENGINE = "django_redis_patterns.sessions"
 CHANNEL_LAYERS = {"default": channel_layer()}  # for the chat's groups
@@ -34,6 +50,7 @@ MIDDLEWARE = [
     "arcade.middleware.ToldMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django_redis_patterns.sessions.SessionMiddleware",
+    "django_redis_patterns.ratelimit.RateLimitMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .arcade import PASSWORD, PLAYER
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, WebSocket
 
 SECRET = "four green robots"
 ROUNDS = 5
@@ -43,6 +43,29 @@ def stop_the_clock(page: "Page") -> None:
     """From here on, timers, frames and timestamps of the page wait until ``page.clock`` lets time pass."""
     page.clock.install()
     page.clock.pause_at(datetime.now() + timedelta(seconds=1))
+
+
+def frames(page: "Page", path: str) -> list[str]:
+    """Return a list that grows with what the page is sent over its websocket to *path*."""
+    heard: list[str] = []
+
+    def listen(socket: "WebSocket") -> None:
+        if path in socket.url:
+            socket.on("framereceived", lambda frame: heard.append(str(frame)))
+
+    page.on("websocket", listen)
+    return heard
+
+
+def watch(page: "Page", path: str, topic: str = "") -> list[str]:
+    """Open the page of *path* and wait until it follows *topic*. Returns what it hears, as it comes."""
+    heard = frames(page, "/ws/notifications/")
+    page.goto(path)
+    for _ in range(600):
+        if any("subscribed" in frame and topic in frame for frame in heard):
+            return heard
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{path} never followed {topic or 'anything'}: {heard}")
 
 
 class Game:

@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from .arcade import Arcade
-from .players import log_in, play, sign_up, stop_the_clock
+from .players import log_in, play, sign_up, stop_the_clock, watch
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need: pip install playwright")
-from playwright.sync_api import Page, WebSocket, expect  # noqa: E402
+from playwright.sync_api import Page, expect  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
@@ -22,28 +22,6 @@ SAY = """text => new Promise(done => {
     socket.onopen = () => socket.send(text);
     socket.onclose = closed => done(closed.code);
 })"""
-
-
-def frames(page: Page, path: str) -> list[str]:
-    """Return a list that grows with what the page is sent over its websocket to *path*."""
-    heard: list[str] = []
-
-    def listen(socket: WebSocket) -> None:
-        if path in socket.url:
-            socket.on("framereceived", lambda frame: heard.append(str(frame)))
-
-    page.on("websocket", listen)
-    return heard
-
-
-def watch(page: Page, path: str) -> list[str]:
-    """Open the page of *path* and wait until it is live."""
-    heard = frames(page, "/ws/notifications/")
-    with page.expect_event("websocket", lambda socket: "/ws/notifications/" in socket.url) as socket:
-        page.goto(path)
-    if not any("subscribed" in frame for frame in heard):
-        socket.value.wait_for_event("framereceived", lambda frame: "subscribed" in str(frame))
-    return heard
 
 
 def test_a_score_moves_the_ranking_in_the_other_window(site: Arcade, visit: Callable[..., Page]) -> None:

@@ -131,6 +131,8 @@ def test_every_page_fits_its_screen(
     picture("devices-alone")
     page.goto("/leaderboards/")
     picture("leaderboards")
+    page.goto("/rate-limits/")
+    picture("rate-limits")
     page.goto("/quick-draw/")
     picture("quick-draw")
     play(page, 150, hits=1)
@@ -138,6 +140,12 @@ def test_every_page_fits_its_screen(
     picture("quick-draw-played")
     page.goto("/leaderboards/")
     picture("leaderboards-played")
+    page.goto("/locks/")
+    page.get_by_role("button", name="Queue up").click()
+    expect(page.locator(".booth .name")).to_be_visible()
+    page.get_by_role("button", name="Send 5 bots").click()
+    expect(page.locator("#turnstile .row")).to_have_count(5)
+    picture("locks")
 
 
 def expect_pause(page: Page, path: str) -> None:

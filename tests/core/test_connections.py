@@ -321,3 +321,29 @@ def test_new_settings_close_what_is_idle(one_node: None) -> None:
     reset()
     assert not idle.is_connected
     assert shelf.get("a") == "1"
+
+
+def test_a_cancellation_is_never_forgotten() -> None:
+    """At whichever moment of a call it comes, it ends the task."""
+
+    async def go_on() -> None:
+        to = await aclient()
+        while True:
+            await to.ping()
+
+    async def main() -> None:
+        await go_on_for(0)
+        for steps in range(120):
+            await go_on_for(steps)
+        await adisconnect()
+
+    async def go_on_for(steps: int) -> None:
+        task = asyncio.create_task(go_on())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=10)
+        assert done
+        assert task.cancelled()
+
+    asyncio.run(main())

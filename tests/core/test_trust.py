@@ -1,9 +1,11 @@
 """Who may not come in, and whom we do not believe: always told, and never mistaken for an outage."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import RedisDenied, RedisUnavailable
 from django_redis_patterns.testing.acl import User
 from django_redis_patterns.testing.fixtures import Face
@@ -86,6 +88,26 @@ def test_what_one_may_not(limited: None, face: Face) -> None:
         with pytest.raises(RedisDenied):
             call()
     assert face(shelf.get, "shelf:a") == "1"
+
+
+async def _forget_all(io: IO) -> None:
+    await io.gather(*(io.redis.delete(*map(str, range(12))) for _ in range(3)))
+
+
+forget_all, _ = both(_forget_all)
+
+
+def test_a_pipeline_of_somebody_unknown(face: Face) -> None:
+    """The server says it once, to the first of all commands, and hangs up: that answers every one of them."""
+    with RedisServer() as server, server.client() as admin, connected(URL=server.url):
+        face(forget_all)
+        admin.acl_setuser("default", enabled=True, passwords=["+new"], reset_passwords=True)
+        admin.client_kill_filter(_type="normal", skipme=True)
+        with suppress(RedisUnavailable, RedisDenied):  # of the connection that was cut
+            face(forget_all)
+        for _ in range(3):
+            with pytest.raises(RedisDenied):
+                face(forget_all)
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
 import django_redis_patterns
-from django_redis_patterns.caching import RedisCache, cached
+from django_redis_patterns.caching import RedisCache, cached, leases, through
 from django_redis_patterns.caching.copies import Copies
 from django_redis_patterns.caching.fetch import refresh_stale
 from django_redis_patterns.caching.invalidation import forget
-from django_redis_patterns.caching.leases import give_back, prolong
+from django_redis_patterns.caching.leases import prolong
 from django_redis_patterns.caching.near import Link, beat
 from django_redis_patterns.caching.place import Tag
 from django_redis_patterns.caching.tally import all_stats
-from django_redis_patterns.caching.through import claim, settle
+from django_redis_patterns.caching.through import claim
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.sync import Follower
 from django_redis_patterns.locks import Held, lock
@@ -28,6 +28,12 @@ from django_redis_patterns.locks.lease import Lease
 from django_redis_patterns.locks.place import Card
 from django_redis_patterns.locks.state import states
 from django_redis_patterns.locks.turnstile import come, evict, leave, renew
+from django_redis_patterns.ratelimit import Decision, Limiter
+from django_redis_patterns.ratelimit.backends import Attempt, admit, forgive
+from django_redis_patterns.ratelimit.enforcement import enforce, settle
+from django_redis_patterns.ratelimit.evaluate import Charge, evaluate, give_back, look
+from django_redis_patterns.ratelimit.request_rules import RequestRule
+from django_redis_patterns.ratelimit.verdict import verdict_of
 from django_redis_patterns.realtime.sign_out import sign_out
 from django_redis_patterns.realtime.transmit import Message, transmit
 from django_redis_patterns.sessions import SessionMiddleware, SessionStore, for_user, logout, logout_everywhere
@@ -36,6 +42,7 @@ from tests.sessions.conftest import login
 
 songs = Leaderboard("songs", windows=["day", "all"], ties="competition")
 hot = Trending("articles", half_life="30d")
+login_limit = Limiter("login", "5/d", algorithm="log")
 USER = User(pk=7, username="ada")
 
 Call = tuple[Any, ...]  # a sync face and its arguments
@@ -81,6 +88,32 @@ def _hot(face: Any, *args: Any) -> Callable[[], Call]:
 
 def _hits(redis: redis.Redis) -> int:
     return round(redis.zscore(hot._keys[0], "a") or 0)
+
+
+def _limited(act: Callable[[Decision], Call]) -> Callable[[], Call]:
+    def prepare() -> Call:
+        login_limit.peek("ann")  # raises while Redis is away, where a hit is let through
+        return act(login_limit.hit("ann"))
+
+    return prepare
+
+
+def _both() -> list[Charge]:
+    return [Charge(login_limit.declared, name) for name in ("ann", "bob")]
+
+
+def _of_requests() -> RequestRule:
+    return RequestRule(rule=login_limit.declared, key=lambda request: "ann", count_if=lambda response: False)
+
+
+def _awaiting(first: Decision) -> HttpRequest:
+    request = HttpRequest()
+    verdict_of(request).note([_of_requests()], [first])
+    return request
+
+
+def _charged(redis: redis.Redis) -> int:
+    return sum(int(redis.llen(key)) for key in redis.scan_iter("*:ratelimit:*"))
 
 
 def _players(act: Callable[[], Call]) -> Callable[[], Call]:
@@ -155,11 +188,8 @@ def _two_devices() -> SessionStore:
     return login(7, page=1)
 
 
-orders = lock("orders", wait=0)
-
-
 def _held(act: Callable[[Held], Call]) -> Callable[[], Call]:
-    return lambda: act(orders.acquire())
+    return lambda: act(lock("orders").acquire())
 
 
 def _one(act: Callable[[Lease], Call]) -> Callable[[], Call]:
@@ -167,7 +197,7 @@ def _one(act: Callable[[Lease], Call]) -> Callable[[], Call]:
 
 
 def _holders(redis: redis.Redis) -> int:
-    return redis.zcard(orders.places()[0].keys[0])
+    return redis.zcard(lock("orders").places()[0].keys[0])
 
 
 cache = RedisCache("", {"OPTIONS": {"CONNECTION": "default"}})
@@ -279,14 +309,14 @@ ROWS: dict[str, Row] = {
     "Cached.refresh": Row(_away(lambda: (best.refresh, 1)), _values, (0, 1), goes_on=True),
     "Cached.set": Row(lambda: (best.set, "new", 1), _values, (0, 1)),
     "Cached.stats": Row(lambda: (best.stats,), reads=True),
-    "all_stats": Row(lambda: (all_stats,), reads=True),
-    "beat": Row(lambda: (beat, [Link("default", None, PLACE.keys[0], Copies())])),
-    "claim": Row(lambda: (claim, best.call_of(1), "token"), _leased, (0, 1)),
-    "forget": Row(_stored(lambda: (forget, PLACE, Tag("default", "books"))), _values, (1, 0)),
-    "give_back": Row(_claimed(lambda token: (give_back, PLACE, token)), _leased, (1, 0)),
-    "prolong": Row(_claimed(lambda token: (prolong, PLACE, token)), _leased, (1,), reads=True),
-    "refresh_stale": Row(lambda: (refresh_stale, best.call_of(1), b""), _values, (0, 1)),
-    "settle": Row(_claimed(lambda token: (settle, PLACE, token, b"data", 60_000)), _values, (0, 1)),
+    "caching.all_stats": Row(lambda: (all_stats,), reads=True),
+    "caching.beat": Row(lambda: (beat, [Link("default", None, PLACE.keys[0], Copies())])),
+    "caching.claim": Row(lambda: (claim, best.call_of(1), "token"), _leased, (0, 1)),
+    "caching.forget": Row(_stored(lambda: (forget, PLACE, Tag("default", "books"))), _values, (1, 0)),
+    "caching.give_back": Row(_claimed(lambda token: (leases.give_back, PLACE, token)), _leased, (1, 0)),
+    "caching.prolong": Row(_claimed(lambda token: (prolong, PLACE, token)), _leased, (1,), reads=True),
+    "caching.refresh_stale": Row(lambda: (refresh_stale, best.call_of(1), b""), _values, (0, 1)),
+    "caching.settle": Row(_claimed(lambda token: (through.settle, PLACE, token, b"data", 60_000)), _values, (0, 1)),
     "Leaderboard.add": Row(_songs(songs.add, "d", 7), _score("d"), (None, 7)),
     "Leaderboard.increment": Row(_songs(songs.increment, "a", 2), _score("a"), (1, 3)),
     "Leaderboard.remove": Row(_songs(songs.remove, "a"), _score("a"), (1, None)),
@@ -304,36 +334,58 @@ ROWS: dict[str, Row] = {
     "Trending.rank": Row(_hot(hot.rank, "a"), reads=True),
     "Trending.score": Row(_hot(hot.score, "a"), reads=True),
     "Trending.top": Row(_hot(hot.top), reads=True),
-    "Lock.acquire": Row(lambda: (orders.acquire,), _holders, (0, 1)),
-    "Lock.holders": Row(_held(lambda held: (orders.holders,)), _holders, (1,), reads=True),
+    "Limiter.hit": Row(_limited(lambda first: (login_limit.hit, "ann")), _charged, (1, 2)),
+    "Limiter.peek": Row(_limited(lambda first: (login_limit.peek, "ann")), reads=True),
+    "Limiter.reset": Row(_limited(lambda first: (login_limit.reset, "ann")), _charged, (1, 0)),
+    "Limiter.refund": Row(_limited(lambda first: (login_limit.refund, first)), _charged, (1, 0)),
+    "Limiter.wait": Row(_limited(lambda first: (login_limit.wait, "ann")), _charged, (1, 2)),
+    "ratelimit.evaluate": Row(_limited(lambda first: (evaluate, _both())), _charged, (1, 2, 3)),
+    "ratelimit.look": Row(_limited(lambda first: (look, _both())), reads=True),
+    "ratelimit.give_back": Row(_limited(lambda first: (give_back, [first])), _charged, (1, 0)),
+    "ratelimit.enforce": Row(_limited(lambda first: (enforce, HttpRequest(), [_of_requests()])), _charged, (1, 2)),
+    "ratelimit.settle": Row(_limited(lambda first: (settle, _awaiting(first), HttpResponse())), _charged, (1, 0)),
+    "ratelimit.admit": Row(_limited(lambda first: (admit, None, Attempt([_both()[0]]))), _charged, (1, 2)),
+    "ratelimit.forgive": Row(_limited(lambda first: (forgive, Attempt([], [first]))), _charged, (1, 0)),
+    "Lock.acquire": Row(lambda: (lock("orders", wait=0).acquire,), _holders, (0, 1)),
+    "Lock.holders": Row(_held(lambda held: (lock("orders").holders,)), _holders, (1,), reads=True),
     "Held.release": Row(_held(lambda held: (held.release,)), _holders, (1, 0)),
-    "enter": Row(lambda: (come, orders.places()[0], Card.new(30)), _holders, (0, 1)),
-    "left": Row(_one(lambda lease: (leave, lease.place, lease.card, lease.fence)), _holders, (1, 0)),
-    "evict": Row(_one(lambda lease: (evict, lease.place)), _holders, (1, 0)),
-    "renew": Row(_held(lambda held: (renew, "default", held.quorum.leases)), _holders, (1,), reads=True),
-    "states": Row(_one(lambda lease: (states, "default", [lease.place.keys])), _holders, (1,), reads=True),
+    "locks.enter": Row(lambda: (come, lock("orders").places()[0], Card.new(30)), _holders, (0, 1)),
+    "locks.left": Row(_one(lambda lease: (leave, lease.place, lease.card, lease.fence)), _holders, (1, 0)),
+    "locks.evict": Row(_one(lambda lease: (evict, lease.place)), _holders, (1, 0)),
+    "locks.renew": Row(_held(lambda held: (renew, "default", held.quorum.leases)), _holders, (1,), reads=True),
+    "locks.states": Row(_one(lambda lease: (states, "default", [lease.place.keys])), _holders, (1,), reads=True),
     "LeaderboardManager.count": Row(_players(lambda: (Player.leaderboard.count,)), reads=True),
     "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),
     "LeaderboardManager.rebuild": Row(_players(_rebuilt), _standing, ([1, 2, 3], [1, 2, 9])),
     "Follower.look": Row(_players(_look_again), _standing, ([1, 2, 3], [1, 2, 9])),
-    "transmit": Row(lambda: (transmit, Message("orders.7", "{}"))),
-    "sign_out": Row(lambda: (sign_out, "7", "digest")),
-    "for_user": Row(_session(lambda session: (for_user, USER)), reads=True),
-    "logout": Row(_session(lambda session: (logout, USER, for_user(USER)[0].id)), _pages, (ONE, NONE)),
-    "logout_everywhere": Row(lambda: (_two_devices() and logout_everywhere, USER), _pages, (ONE * 2, ONE, NONE)),
+    "realtime.transmit": Row(lambda: (transmit, Message("orders.7", "{}"))),
+    "realtime.sign_out": Row(lambda: (sign_out, "7", "digest")),
+    "sessions.for_user": Row(_session(lambda session: (for_user, USER)), reads=True),
+    "sessions.logout": Row(_session(lambda session: (logout, USER, for_user(USER)[0].id)), _pages, (ONE, NONE)),
+    "sessions.logout_everywhere": Row(
+        lambda: (_two_devices() and logout_everywhere, USER), _pages, (ONE * 2, ONE, NONE)
+    ),
     "SessionMiddleware.process_response": Row(_session(_through_middleware), _pages, (ONE, TWO)),
     "SessionStore.create": Row(_created, _pages, (NONE, TWO)),
     "SessionStore.cycle_key": Row(_session(lambda session: (session.cycle_key,)), _pages, (ONE,)),
     "SessionStore.delete": Row(_session(lambda session: (session.delete,)), _pages, (ONE, NONE)),
     "SessionStore.exists": Row(_session(lambda session: (session.exists, session.session_key)), reads=True),
     "SessionStore.load": Row(_session(lambda session: (SessionStore(session.session_key).load,)), reads=True),
+    "SessionStore.prefetch": Row(_session(lambda session: (SessionStore(session.session_key).prefetch,)), reads=True),
     "SessionStore.save": Row(_session(_changed(lambda session: session.save)), _pages, (ONE, TWO)),
     "SessionStore.touch": Row(_session(lambda session: (session.touch,)), _pages, (ONE,)),
 }
 
 
+def was_answered(result: Any) -> bool:
+    """Return whether it is Redis who has decided, and not a policy for outages."""
+    decisions = getattr(result, "decisions", result if isinstance(result, list) else [result])
+    away = any(isinstance(decision, Decision) and decision.unavailable for decision in decisions)
+    return getattr(result, "status_code", 200) < 500 and not away and result is not False
+
+
 def operations() -> Iterator[str]:
-    """Yield the name of every operation of the package."""
+    """Yield the name of every operation of the package; those that are no methods go by their rooms."""
     for module in pkgutil.walk_packages(django_redis_patterns.__path__, "django_redis_patterns."):
         if ".testing" not in module.name and ".management" not in module.name:
             yield from _of(importlib.import_module(module.name))
@@ -343,4 +395,9 @@ def _of(module: Any) -> Iterator[str]:
     for value in vars(module).values():
         places = [value, *(vars(value).values() if inspect.isclass(value) else ())]
         mine = [one for one in places if hasattr(one, "twin") and one.__module__ == module.__name__]
-        yield from (one.__qualname__ for one in mine)
+        yield from (_name(one) for one in mine)
+
+
+def _name(face: Any) -> str:
+    room = face.__module__.split(".")[1]
+    return face.__qualname__ if "." in face.__qualname__ else f"{room}.{face.__qualname__}"

@@ -125,3 +125,15 @@ def test_what_cannot_be_decorated(wrong):
     """A generator would run after the lock is released."""
     with pytest.raises(TypeError, match="decorates functions and coroutine functions"):
         lock("a")(wrong)
+
+
+def test_an_object_that_is_called_as_a_coroutine():
+    class Bill:
+        async def __call__(self):
+            return len(await lock("bill").aholders())
+
+    async def main():
+        assert await lock("bill", wait=0)(Bill())() == 1
+        await adisconnect()
+
+    asyncio.run(main())

@@ -4,10 +4,13 @@ import io
 import re
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.locks import (
     LockLost,
     LockTimeout,
@@ -76,12 +79,55 @@ class TestRows:
             savings.refresh_from_db()
             assert (savings.rate, savings.fence) == (3, held.fence)
 
+    def test_a_row_that_somebody_has_made_meanwhile(self, account):
+        """An instance that was not read compares its fence all the same."""
+        with lock(account) as held:
+            held.save(account)
+        with pytest.raises(StaleFence):
+            fencing.save(Account(pk=account.pk, owner="eve", balance=9), held.fence - 1)
+        fencing.save(Account(pk=account.pk, owner="eve", balance=9), held.fence + 1)
+        assert balance() == 9
+
+    def test_a_row_in_two_tables_is_claimed_by_one_statement(self, db):
+        """What reads first and writes then could be overtaken in between."""
+        savings = Savings.objects.create(owner="eve")
+        with lock(savings) as held, CaptureQueriesContext(connection) as queries:
+            held.save(savings)
+        statements = [query["sql"] for query in queries if not query["sql"].startswith(("SAVEPOINT", "BEGIN"))]
+        assert statements[0].startswith('UPDATE "vault_account" SET "fence"')
+
     def test_the_same_fence_writes_again(self, account):
         with lock(account) as held:
             for number in range(3):
                 account.balance = number
                 held.save(account)
         assert balance() == 2
+
+    def test_no_older_fence_writes_after_what_was_read(self, account):
+        """Who lost the lock might still write between another one's reading and writing."""
+        early = lock(account).acquire()
+        early.release()
+        mine = Account.objects.get()
+        with lock(account) as held:
+            held.refresh(mine)
+            with pytest.raises(StaleFence):
+                fencing.save(account, early.fence)
+            mine.balance += 1
+            held.save(mine)
+        assert balance() == 2
+        with pytest.raises(StaleFence):
+            fencing.refresh(mine, early.fence)
+
+    def test_from_a_coroutine(self, account):
+        async def main():
+            async with lock(account) as held:
+                await held.arefresh(account)
+                account.balance = 7
+                await held.asave(account)
+            await adisconnect()
+
+        async_to_sync(main)()
+        assert balance() == 7
 
     def test_a_row_that_is_gone(self, account):
         with lock(account) as held:

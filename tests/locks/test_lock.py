@@ -1,8 +1,11 @@
 """The lock by itself: who is in, who waits, what is told."""
 
+import asyncio
+import pickle
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 import pytest
 import redis
@@ -21,8 +24,12 @@ from django_redis_patterns.locks import (
     lock,
     semaphore,
 )
-from django_redis_patterns.locks.place import owner
-from django_redis_patterns.locks.turnstile import evict
+from django_redis_patterns.locks.keeper import keeper
+from django_redis_patterns.locks.lease import Lease, living
+from django_redis_patterns.locks.place import Card, Place, owner
+from django_redis_patterns.locks.post import Post
+from django_redis_patterns.locks.state import all_states
+from django_redis_patterns.locks.turnstile import come, evict
 from django_redis_patterns.testing.servers import free_port
 from tests.core.desks import connected, until
 
@@ -146,11 +153,28 @@ def test_a_dead_holder_is_out_when_its_time_is_up(away):
 
 def test_a_living_holder_is_renewed():
     """For far longer than the ttl."""
-    with lock("orders", ttl=0.3) as held:
+    with lock("orders", ttl=1.2) as held:
         for _ in range(10):
-            time.sleep(0.1)
+            time.sleep(0.3)
             held.check()
             assert held.remaining > 0
+
+
+@pytest.mark.parametrize("way", ["thread", "task"])
+def test_who_ends_without_releasing_is_not_renewed_though_the_object_stays(way):
+    """A lock object is often made once, for all threads and tasks."""
+    shared = lock("orders", ttl=0.5)
+    if way == "thread":
+        thread = threading.Thread(target=shared.acquire)
+        thread.start()
+        thread.join()
+        del thread
+    else:
+        asyncio.run(shared.aacquire())
+    with lock("orders", wait=5):
+        pass
+    with pytest.raises(LockError, match="holds nothing"):
+        shared.release()
 
 
 def test_a_forgotten_lock_is_free_in_time(away):
@@ -175,7 +199,21 @@ def test_a_lock_that_was_lost_is_told_at_the_end(bare_redis):
     with pytest.raises(LockLost, match="'orders' was lost"), lock("orders"):
         bare_redis.flushall()
     with pytest.raises(ZeroDivisionError), lock("orders"):
-        1 // (bare_redis.flushall() - 1)
+        bare_redis.flushall()
+        raise ZeroDivisionError
+
+
+def test_a_lock_that_was_lost_to_another_is_told_at_the_end(bare_redis, away):
+    """Though the other one has a newer fence, or has come and gone since."""
+    for is_gone in (False, True):
+        held = lock("orders").acquire()
+        bare_redis.flushall()
+        other = away(lock("orders").acquire).result()
+        if is_gone:
+            other.release()
+        with pytest.raises(LockLost):
+            held.release()
+        bare_redis.flushall()
 
 
 def test_a_lock_that_was_lost_is_told_before_the_end(bare_redis):
@@ -211,6 +249,19 @@ def test_released_twice():
         held.release()
     with pytest.raises(LockLost, match="it was released"):
         held.check()
+
+
+def test_plain_acquire_and_release(away, left_over):
+    """As one knows it: the object knows what it has acquired, in each thread its own."""
+    mine = lock("orders")
+    mine.acquire()
+    with pytest.raises(LockError, match="holds nothing of <Lock 'orders'>"):
+        away(mine.release).result()
+    mine.release()
+    with pytest.raises(LockError, match="holds nothing"):
+        mine.release()
+    assert mine._acquired == {}
+    assert left_over() == []
 
 
 def test_released_by_another_thread(away, left_over):
@@ -433,3 +484,171 @@ def test_no_key_is_without_a_ttl(bare_redis: redis.Redis, away, queue):
         assert 7200 < ttls["facts"] <= 10800
         assert 0 < ttls["queue"] <= 60
     waiting.result().release()
+
+
+@pytest.mark.slow
+def test_a_long_ttl_harms_no_other_lock():
+    """The keeper looks around, whatever it is given to keep."""
+    with lock("for ages", ttl=1e9), lock("orders", ttl=1.2) as held:
+        time.sleep(2.5)
+        held.check()
+
+
+@pytest.mark.slow
+def test_a_thread_that_cannot_start_is_started_later(monkeypatch):
+    """For want of threads, or at the end of a process."""
+    start, refused = threading.Thread.start, []
+
+    def refuse(thread):
+        if thread.name.startswith("redis-locks-") and not refused:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with override_settings(REDIS_PATTERNS={"CONNECTIONS": {"other": options_of_default()}}):
+        with pytest.raises(RuntimeError):
+            lock("a", connection="other").acquire()
+        with lock("orders", connection="other", ttl=1.2) as held:
+            time.sleep(2.5)
+            held.check()
+    assert refused
+
+
+def test_a_full_redis_keeps_what_is_held(redis_server):
+    """Nobody new comes in; who is in stays, and may leave."""
+    with redis_server.client() as admin:
+        held = lock("orders", ttl=1.2).acquire()
+        admin.config_set("maxmemory", 1)
+        try:
+            time.sleep(2.5)
+            held.check()
+            held.release()
+        finally:
+            admin.config_set("maxmemory", 0)
+
+
+def test_a_stopped_process_holds_up_nobody_for_each_of_its_waiters(away, bare_redis, monkeypatch, one_node):
+    """Once one of them let its time run out, the others of its process wait no longer."""
+    ear = bare_redis.pubsub()
+    ear.subscribe("stopped")  # is reached, and does nothing
+    held, first = lock("orders", wait=0).acquire(), lock("orders").places()[0]
+    with monkeypatch.context() as patch:
+        patch.setattr("django_redis_patterns.locks.place.channel", lambda: "stopped")
+        for _ in range(4):
+            come(first, Card.new(30), is_queueing=True)
+    waiting = away(lock("orders", wait=None).acquire)
+    until(lambda: bare_redis.zcard(first.keys[1]) == 5)
+    started = time.monotonic()
+    held.release()
+    waiting.result().release()
+    assert time.monotonic() - started < 6
+    ear.close()
+
+
+def test_released_by_force_in_the_first_moment(away):
+    """Before anybody listens: it is found out when one begins to."""
+    held = lock("orders", ttl=600).acquire()
+    evict(lock("orders").places()[0])
+    until(lambda: held.lost, 8)
+
+
+def test_one_of_several_names_is_lost_while_another_is_waited_for(away, left_over):
+    """Then nobody comes in."""
+    b = lock("b").acquire()
+    waiting = away(lock(["a", "b"], ttl=30).acquire)
+    until(lambda: lock("a").holders())
+    until(lambda: evict(lock("a").places()[0]))
+    taken = lock("a").acquire()
+    time.sleep(0.1)
+    until(lambda: not any(lease.place.name == "a" and not lease.why_lost for lease in others_of(taken)), 8)
+    b.release()
+    with pytest.raises(LockLost, match="a, b"):
+        waiting.result()
+    taken.release()
+
+
+def others_of(held):
+    return [lease for lease in list(living.values()) if lease not in held.quorum.leases]
+
+
+@pytest.mark.slow
+def test_what_is_given_back_does_not_keep_renewals_waiting():
+    """However many cancelled tasks there are."""
+    place = lock("others").places()[0]
+    with lock("orders", ttl=1.2) as held:
+        for _ in range(3000):
+            keeper("default").give_back(place, Card.new(30))
+        end = time.monotonic() + 2.5
+        while time.monotonic() < end:
+            held.check()
+            time.sleep(0.05)
+
+
+def test_a_lock_that_was_released_in_time_was_not_lost():
+    held = lock("orders", ttl=0.5).acquire()
+    held.release()
+    time.sleep(0.5)
+    assert not held.lost
+
+
+def test_two_threads_release_it(away):
+    """One of them does, and the other one is told so."""
+    for _ in range(50):
+        held = lock("orders").acquire()
+        errors = [one.exception() for one in [away(held.release) for _ in range(2)]]
+        assert sorted(type(error) for error in errors if error) == [LockError]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LockTimeout("a", 1.0, "web:1"),
+        LockLost("a", "why"),
+        LockReentry("a"),
+        LockUnavailable("default", "gone", ambiguous=True),
+        InvalidConfiguration("no"),
+    ],
+)
+def test_errors_travel(error):
+    """From one process to another, as task queues and pools send them."""
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+class Colour(str, Enum):  # noqa: UP042  as models have had them for long
+    RED = "red"
+
+
+def test_odd_names(away):
+    """A file's name that is no UTF-8, and a member of an enum that is its text."""
+    with lock("\udcff") as held:
+        assert [state.name for state in all_states("default")] == [held.name]
+    with lock(Colour.RED), pytest.raises(LockTimeout):
+        away(lock("red", wait=0).acquire).result()
+
+
+@pytest.mark.parametrize("option", ["ttl", "wait", "max_hold"])
+def test_infinity_is_no_duration(option):
+    with pytest.raises(ValueError, match="not for ever"):
+        lock("a", **{option: float("inf")})
+
+
+def test_leases_come_and_go_while_all_are_looked_after(away):
+    """By another thread, which listens for the whole process and must not stumble."""
+    is_over = threading.Event()
+
+    def come_and_go():
+        while not is_over.is_set():
+            [Lease(Place("orders", "default"), Card.new(1), 1, ends_at=0) for _ in range(50)]
+
+    many = [Lease(Place("orders", "default"), Card.new(1), 1, ends_at=0) for _ in range(20_000)]
+    coming = [away(come_and_go) for _ in range(2)]
+    here = Post("default", None)
+    try:
+        for _ in range(20):
+            here.gap("any")
+    finally:
+        is_over.set()
+    [one.result() for one in coming]
+    del many

@@ -25,6 +25,8 @@ from django_redis_patterns.leaderboards.following import all_boards
 from django_redis_patterns.locks import LockLost, LockTimeout, lock, semaphore
 from django_redis_patterns.locks.state import all_states
 from django_redis_patterns.locks.turnstile import evict, renew
+from django_redis_patterns.ratelimit import Limiter
+from django_redis_patterns.ratelimit.rules import ALGORITHMS
 from django_redis_patterns.realtime import anotify, broadcast, notify
 from django_redis_patterns.realtime.hub import get_hub
 from django_redis_patterns.realtime.sign_out import sign_out
@@ -163,6 +165,29 @@ async def _of_caching() -> None:
     await adisconnect()
 
 
+def of_ratelimit(admin: redis.Redis) -> None:
+    """Hit, look, give back and forget, by every algorithm, within the limit and over it."""
+    for algorithm in ALGORITHMS:
+        limiter = Limiter("login", "2/d", algorithm=algorithm)
+        first = limiter.hit("ann")
+        assert (bool(limiter.hit("ann")), bool(limiter.hit("ann"))) == (True, False)
+        limiter.refund(first)
+        assert limiter.peek("ann").remaining == 1
+        limiter.reset("ann")
+    short = Limiter("short", "2/s", algorithm="log")
+    short.hit("ann")
+    time.sleep(0.6)
+    short.hit("ann")
+    time.sleep(0.6)
+    assert short.hit("ann")  # one has left the window, and is cut off
+    asyncio.run(_of_ratelimit())
+
+
+async def _of_ratelimit() -> None:
+    assert await Limiter("async", "2/d").ahit("ann")
+    await adisconnect()
+
+
 def of_locks(admin: redis.Redis) -> None:
     """Hold, wait, hand over, be late, be put out; look at what is held."""
     for make in (partial(lock, ["a", "b"]), partial(semaphore, "s", limit=1)):
@@ -173,7 +198,7 @@ def of_locks(admin: redis.Redis) -> None:
             waiting = pool.submit(make().acquire)
             until(lambda: any(state.waiters for state in all_states("default")))
             assert make().holders()
-            assert all(renew("default", held.quorum.leases))
+            assert [renew("default", [lease]) for lease in held.quorum.leases] == [[True]] * len(held.quorum.leases)
             held.release()
             waiting.result().release()
     with pytest.raises(LockLost), lock("c") as held:
@@ -227,6 +252,7 @@ async def _of_realtime(user: User) -> None:
 ROOMS = {
     "sessions": of_sessions,
     "caching": of_caching,
+    "ratelimit": of_ratelimit,
     "locks": of_locks,
     "leaderboards": of_leaderboards,
     "realtime": of_realtime,

@@ -270,6 +270,15 @@ def test_last_seen_is_noted_now_and_then(user: User) -> None:
     assert time.time() - info.last_seen.timestamp() < 5
 
 
+def test_behind_a_trusted_proxy_the_clients_address_is_noted(settings, user):
+    settings.REDIS_PATTERNS = {**settings.REDIS_PATTERNS, "TRUSTED_PROXIES": ["127.0.0.1"]}
+    session = login(user.pk)
+    backdate(session)
+    visitor(session).get("/who", headers={"x-forwarded-for": "6.6.6.6, 198.51.100.7"})
+    (info,) = for_user(user)
+    assert info.ip == "198.51.100.7"
+
+
 def on_loop(session: SessionStore | None, url: str, **options: object) -> HttpResponse:
     async def visit() -> HttpResponse:
         client = AsyncClient(**options)

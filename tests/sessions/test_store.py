@@ -11,9 +11,11 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.cache import SessionStore as CacheSessionStore
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.management import call_command
+from django.test import override_settings
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import client
+from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.sessions import SessionStore, for_user
 from django_redis_patterns.sessions.fields import Fields
 from django_redis_patterns.sessions.handle import Handle
@@ -167,6 +169,26 @@ def test_a_key_of_another_type_is_no_session(bare_redis: redis.Redis) -> None:
     session = stored({"a": 1})
     bare_redis.set(key_of(session), "stranger", ex=60)
     assert again(session).get("a") is None
+
+
+def test_a_load_can_share_a_trip(face) -> None:
+    """Who speaks to Redis anyway may bring the session along: it is there, and nobody has asked for it yet."""
+    session = again(login(page=1))
+    face(session.prefetch)
+    assert not session.accessed
+    with trace.record() as log:
+        assert session["page"] == 1
+        face(session.prefetch)
+    assert log.trips == 0
+
+
+def test_a_load_that_shares_a_trip_and_fails_is_forgotten() -> None:
+    session = again(login(page=1))
+    with override_settings(REDIS_PATTERNS={"CONNECTIONS": {"default": "redis://127.0.0.1:1/0"}}):
+        with pytest.raises(RedisUnavailable):
+            session.prefetch()
+        assert session.failure is None
+    assert session["page"] == 1
 
 
 def test_a_load_is_one_command() -> None:

@@ -10,7 +10,7 @@ from django_redis.serializers.base import BaseSerializer
 from django_redis.util import CacheKey
 from redis import Redis
 
-from django_redis_patterns.conf import refuse_unknown, settings
+from django_redis_patterns.conf import known, settings
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import client as connected
 from django_redis_patterns.core.connections.caches import connection_of
@@ -112,7 +112,7 @@ def _alias(server: Any, options: dict[str, Any]) -> str:
     if alias is None:
         first = server.split(",")[0] if isinstance(server, str) else next(iter(server))
         return declare(without_secrets(first), connection_of(server, options))
-    refuse_unknown(alias, settings().connections, "OPTIONS CONNECTION of a cache names no connection", "connections")
+    known(alias, settings().connections, "OPTIONS CONNECTION of a cache names no connection", "connections")
     return str(alias)
 
 

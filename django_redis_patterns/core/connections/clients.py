@@ -72,7 +72,9 @@ def primary(alias: str, key: str) -> Address:
 
 async def aprimary(alias: str, key: str) -> Address:
     """The same on the running event loop."""
-    return _serving(await aclient(alias), key)
+    to = await aclient(alias)
+    await to.initialize()  # another task may have made it, and be still at it
+    return _serving(to, key)
 
 
 def _serving(to: Any, key: str) -> Address:

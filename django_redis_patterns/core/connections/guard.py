@@ -5,6 +5,7 @@ guard counts commands sent minus replies read and asks the pool to reconnect whe
 Pub/sub connections must not be guarded: they owe replies by design.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,6 +26,7 @@ _PACKER = sync.PythonRespSerializer(6000, Encoder("utf-8", "strict", False).enco
 # A connection interrupted before it has said who it is and which database it wants is as unfit as one with a
 # reply unread.
 _HALF_CONNECTED = 1
+_READS_NO_FURTHER = "Protocol error"
 
 
 class _Counting:
@@ -32,6 +34,7 @@ class _Counting:
 
     _owed = 0
     _packed = 1
+    _last_words: ResponseError | None = None
 
     def pack_commands(self, commands: Iterable[Any]) -> Any:
         commands = list(commands)
@@ -45,6 +48,17 @@ class _Counting:
     def should_reconnect(self) -> bool:
         return self._owed != 0 or super().should_reconnect()  # type: ignore[misc]
 
+    def _refused(self, error: ResponseError) -> None:
+        """Take an error for a reply. After some of them the server hangs up: they answer all that is still owed."""
+        if _READS_NO_FURTHER in str(error):
+            self._last_words = error
+        else:
+            self._owed -= 1
+
+    def _hear_last_words(self) -> None:
+        if self._last_words is not None:
+            raise self._last_words
+
 
 class _Guard(_Counting):
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -55,7 +69,7 @@ class _Guard(_Counting):
     def connect(self) -> None:
         if self._sock:  # type: ignore[attr-defined]
             return
-        self._owed = _HALF_CONNECTED
+        self._owed, self._last_words = _HALF_CONNECTED, None
         try:
             super().connect()  # type: ignore[misc]
         except Exception as error:
@@ -80,10 +94,11 @@ class _Guard(_Counting):
         super().send_packed_command(command, check_health=False)  # type: ignore[misc]
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        self._hear_last_words()
         try:
             reply = super().read_response(*args, **kwargs)  # type: ignore[misc]
-        except ResponseError:
-            self._owed -= 1
+        except ResponseError as error:
+            self._refused(error)
             raise
         self._owed -= 1
         return reply
@@ -97,7 +112,7 @@ class _AsyncGuard(_Counting):
     async def connect(self) -> None:
         if self.is_connected:  # type: ignore[attr-defined]
             return
-        self._owed = _HALF_CONNECTED
+        self._owed, self._last_words = _HALF_CONNECTED, None
         try:
             await super().connect()  # type: ignore[misc]
         except Exception as error:
@@ -119,13 +134,17 @@ class _AsyncGuard(_Counting):
         if check_health:
             await self.check_health()
         self._owed += owed
+        cancelled = _cancelled()
         await super().send_packed_command(command, check_health=False)  # type: ignore[misc]
+        if _cancelled() > cancelled:  # asyncio.wait_for of Python 3.11 forgets who is cancelled as it ends
+            raise asyncio.CancelledError
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        self._hear_last_words()
         try:
             reply = await super().read_response(*args, **kwargs)  # type: ignore[misc]
-        except ResponseError:
-            self._owed -= 1
+        except ResponseError as error:
+            self._refused(error)
             raise
         self._owed -= 1
         return reply
@@ -133,6 +152,11 @@ class _AsyncGuard(_Counting):
     async def disconnect(self, *args: Any, **kwargs: Any) -> None:
         await super().disconnect(*args, **kwargs)  # type: ignore[misc]
         self._owed = 0
+
+
+def _cancelled() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
 
 
 class GuardedConnection(_Guard, sync.Connection):

@@ -159,14 +159,16 @@ class Subscriber:
 
     def _listen(self, sock: socket.socket, waker: _Waker, selector: selectors.BaseSelector) -> None:
         replies, next_tick = Replies(), time.monotonic() + TICK
+        sock.setblocking(False)
         self._channels.connected()
         while not self._closing.is_set():
             self._obey()
             if self._channels.is_idle:
                 return
             _send(sock, self._channels.outgoing())
-            selector.select(max(0.0, next_tick - time.monotonic()))
-            waker.clear()
+            ready = selector.select(max(0.0, next_tick - time.monotonic()))
+            if any(key.fileobj is waker for key, _ in ready):
+                waker.clear()
             for reply in replies.feed(_received(sock)):
                 self._obey()
                 self._channels.received(reply)
@@ -180,11 +182,11 @@ def _send(sock: socket.socket, commands: bytes) -> None:
     if commands:
         sock.settimeout(SEND_SECONDS)
         sock.sendall(commands)
+        sock.setblocking(False)
 
 
 def _received(sock: socket.socket) -> bytes:
     """Return what has arrived, without waiting."""
-    sock.settimeout(0)
     try:
         data = sock.recv(READ_SIZE)
     except (BlockingIOError, SSLWantReadError):

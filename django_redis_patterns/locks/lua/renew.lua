@@ -9,10 +9,10 @@ for i = 1, #KEYS / 2 do
   local till = redis.call('ZSCORE', holders, token)
   local is_held = till and tonumber(till) > now
   if is_held then
-    redis.call('ZADD', holders, string.format('%.0f', now + ttl), token)
-    for _, key in ipairs({holders, KEYS[#KEYS / 2 + i]}) do
-      if redis.call('PTTL', key) < ttl + 3600000 then redis.call('PEXPIRE', key, ttl + 3600000) end
+    for _, key in ipairs({holders, KEYS[#KEYS / 2 + i]}) do -- first: with its memory full Redis lets a script end that has begun
+      redis.call('PEXPIRE', key, math.max(redis.call('PTTL', key), ttl + 3600000))
     end
+    redis.call('ZADD', holders, string.format('%.0f', now + ttl), token)
   end
   kept[i] = is_held and 1 or 0
 end

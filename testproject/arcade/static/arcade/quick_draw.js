@@ -102,6 +102,7 @@ async function post(path, content = {}) {
     const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(content) });
     if (answer.ok) return answer;
     if (answer.status === 401 || answer.status === 422) outcome.replaceChildren(unpack(await answer.text()));
+    else if (answer.status === 429) outcome.textContent = `Slow down, player: try again in ${answer.headers.get("Retry-After")} seconds.`;
     else outcome.textContent = answer.status === 503 ? "Redis is away for a moment. Try again soon." : "That did not work. Reload the page.";
   } catch {
     outcome.textContent = "The arcade does not answer. Try again soon.";

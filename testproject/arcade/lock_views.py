@@ -1,0 +1,129 @@
+"""The locks: a turnstile to queue at, and a season that is closed once. Everybody may watch, players may act."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from arcade import seasons
+from arcade.desk import BOTS, Full, desk
+from arcade.gate import HOLD, TTL, put_out
+from arcade.models import Season
+from arcade.seats import turnstile
+from django_redis_patterns.locks import LockLost, LockTimeout
+
+LATEST = 4  # closed seasons on the page
+
+
+class Refused(Exception):
+    """It cannot be done now. The message is for the player."""
+
+
+def _action(act: Callable[[HttpRequest], str]) -> Callable[[HttpRequest], HttpResponse]:
+    """Turn what a player did into an answer: for a script what to say, for a plain form a message on the page."""
+
+    @require_POST
+    @wraps(act)
+    def view(request: HttpRequest) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return _logged_out(request)
+        try:
+            says, level, status = act(request), messages.SUCCESS, 200
+        except (Refused, Full, seasons.NotOpen) as error:
+            says, level, status = str(error), messages.WARNING, 409
+        if not request.accepts("text/html"):
+            return JsonResponse({"says": says}, status=status)
+        messages.add_message(request, level, says)
+        return redirect("locks")
+
+    return view
+
+
+def _logged_out(request: HttpRequest) -> HttpResponse:
+    if request.accepts("text/html"):
+        return redirect_to_login(reverse("locks"))
+    return JsonResponse({"says": "You are logged out. Log in, then try again."}, status=401)
+
+
+@never_cache
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """The turnstile and the season, and what can be done to them."""
+    return render(request, "arcade/locks.html", _now() | {"live": True, "hold": HOLD, "bots": BOTS})
+
+
+@never_cache
+@require_safe
+def rows(request: HttpRequest) -> HttpResponse:
+    """What changes on the page, as it is now, and what Redis was told for it."""
+    return render(request, "arcade/lock_rows.html", _now())
+
+
+@_action
+def queue(request: HttpRequest) -> str:
+    """Send the player to the turnstile."""
+    name = request.user.get_username()
+    desk.admit(name)
+    return f"{name} is in the queue."
+
+
+@_action
+def queue_bots(request: HttpRequest) -> str:
+    """Send some bots."""
+    sent = desk.admit_bots()
+    return f"{sent} bot{'' if sent == 1 else 's'} sent to the turnstile."
+
+
+@_action
+def kill(request: HttpRequest) -> str:
+    """Let the holder vanish without a word to Redis."""
+    if name := desk.kill(_number(request, "fence")):
+        return (
+            f"{name} vanished with the lock. Nobody renews it: {TTL:g} s after it was last renewed, the next one is in."
+        )
+    raise Refused("That holder has left already, or is in another process of this site.")
+
+
+@_action
+def release(request: HttpRequest) -> str:
+    """Put the holder out."""
+    if put_out(_number(request, "fence")):
+        return "Released by force: the holder is out, and is told."
+    raise Refused("That holder has left already.")
+
+
+@_action
+def close_season(request: HttpRequest) -> str:
+    """Close the season, unless somebody does so now or did so before."""
+    number = _number(request, "season")
+    try:
+        season = seasons.close(number, request.user.get_username())
+    except LockTimeout as busy:
+        raise Refused(f"Season {number} is being closed right now, by {busy.holder}. One is enough.") from None
+    except LockLost:
+        raise Refused("The lock was lost before the end, so nothing was written. Try again.") from None
+    return f"You closed season {number}. The champion: {season.champions[0]['name']}."
+
+
+def _now() -> dict[str, Any]:
+    season = seasons.current()
+    closed = Season.objects.exclude(closed_at=None).order_by("-number")[:LATEST]
+    return {
+        "turnstile": turnstile(),
+        "ttl": TTL,
+        "season": season,
+        "standings": seasons.standings(season),
+        "closed": closed,
+    }
+
+
+def _number(request: HttpRequest, field: str) -> int:
+    text = request.POST.get(field, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
