@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class Lifeline:
-    """One end of it: orders go down, signs of life go up, a line of text each."""
+    """One end of it. Orders go down, a line of text each."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
