@@ -119,6 +119,21 @@ class Leaderboards:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Queues:
+    """``LEASE``: seconds after which what a vanished process had is taken over. ``MAX_ATTEMPTS``: how often a job of a
+    `Queue` that says nothing else may fail. A job is a dead letter when ``MAX_KILLS`` processes have died that had it;
+    from the second on it runs alone. ``MAX_DEAD``: how many dead letters a queue keeps. ``SCHEDULES``: name to
+    ``{"task": "shop.tasks.digest", "cron": "0 7 * * *"}``."""
+
+    connection: str = "default"
+    lease: float = _option(15.0, at_least=0.5)
+    max_attempts: int = _option(5, at_least=1)
+    max_kills: int = _option(4, at_least=1)
+    max_dead: int = _option(10_000, at_least=0)
+    schedules: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Realtime:
     """``CONNECTION``: which Redis carries the messages."""
 
@@ -142,6 +157,7 @@ class Settings:
     ratelimit: RateLimit = RateLimit()
     locks: Locks = Locks()
     leaderboards: Leaderboards = Leaderboards()
+    queues: Queues = Queues()
     realtime: Realtime = Realtime()
 
 
@@ -151,6 +167,7 @@ ROOMS: dict[str, type] = {
     "RATELIMIT": RateLimit,
     "LOCKS": Locks,
     "LEADERBOARDS": Leaderboards,
+    "QUEUES": Queues,
     "REALTIME": Realtime,
 }
 

@@ -14,6 +14,9 @@ RedisPatternsError
 │   ├── LockLost             it was ours, and is not any more
 │   ├── LockReentry          (also a RuntimeError) who holds the lock wants it again, and would wait for itself
 │   └── StaleFence           somebody has written with a newer fence
+├── QueueError
+│   ├── JobLost              the job was ours, and is not any more: somebody else may have run it
+│   └── TaskTimeout          (also Python's TimeoutError) a task ran for longer than it may
 ├── RebuildOvertaken         a leaderboard is being rebuilt by somebody who began later
 ├── InexactScore             a score that a board would round (also a ValueError)
 └── UnknownTopic             a topic that no class declares (also a LookupError)
@@ -151,6 +154,24 @@ class ValueTooLarge(SerializationError):
 
 class InexactScore(RedisPatternsError, ValueError):
     """A score that Redis would round: beyond 2**53, or with more digits than a double holds."""
+
+
+class QueueError(RedisPatternsError):
+    """Root of what queues raise."""
+
+
+class JobLost(QueueError):
+    """The job ``id`` was ours and is not any more: our lease ran out, and somebody else may have run it."""
+
+    def __init__(self, queue: str, id: str) -> None:
+        super().__init__(
+            f"The job {id!r} of {queue!r} was taken over: its lease had run out. What we did is not noted."
+        )
+        self.queue, self.id = queue, id
+
+
+class TaskTimeout(QueueError, TimeoutError):
+    """A task ran for longer than its ``timeout``, in seconds. Raised inside of it."""
 
 
 class RebuildOvertaken(RedisPatternsError):

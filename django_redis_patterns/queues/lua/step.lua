@@ -1,0 +1,260 @@
+-- KEYS: jobs, ready, ranked, later, running, live, suspects, kills, past, wake, paused, unique, dead, reasons, waits, stats, results...
+-- ARGV: me, token, lease_ms, free, is_alone, takes_over, looks_around, max_kills, max_dead, minute, ran_ms, is_again, ends...
+-- RETURNS: ms until the next look, 1 if something is held back, how many ends were not ours, of each claim id, record, past, kills
+-- ends: verb, id, token, number, past, text each, and a key of results. done: text is the result, kept for number ms.
+-- again: it failed, and is due in number ms. back: it was not run, and goes to the front. dead: text says why.
+-- lease_ms: 0 for who has a lease; what a taker without one gets; -1 ends that. What is claimed is fenced by me and token.
+local BAND = 2 ^ 44
+local jobs, ready, ranked, later, running, live = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local suspects, kills, past, wake, unique, dead, waits = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[12], KEYS[13], KEYS[15]
+local me, token, lease, free = ARGV[1], ARGV[2], tonumber(ARGV[3]), math.min(tonumber(ARGV[4]), 1000)
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local stamp, ENDS = string.format('%.0f', now), 13
+local has_marks, has_waits = redis.call('EXISTS', unique) == 1, redis.call('EXISTS', waits) == 1
+local gone, backs, told, is_held, lost = {}, {}, {}, 0, 0
+
+local function count(kind, by)
+  if by > 0 and redis.call('HINCRBY', KEYS[16], ARGV[10] .. ':' .. kind, by) == by then
+    redis.call('PEXPIRE', KEYS[16], 90000000)
+  end
+end
+
+local function place(id, at_front)
+  local priority = tonumber(string.match(redis.call('HGET', jobs, id) or '0', '^%-?%d+'))
+  if priority == 0 then
+    return redis.call(at_front and 'RPUSH' or 'LPUSH', ready, id)
+  end
+  local low, high, next = -priority * BAND, -priority * BAND + BAND - 1
+  if at_front then
+    next = redis.call('ZRANGEBYSCORE', ranked, low, high, 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  else
+    next = redis.call('ZREVRANGEBYSCORE', ranked, high, low, 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  end
+  redis.call('ZADD', ranked, string.format('%.0f', next and next + (at_front and -1 or 1) or low + BAND / 2), id)
+end
+
+local function unmark(id, record, kind)
+  local mark = string.match(record or '', '^%-?%d+:' .. kind .. '(%S+)')
+  if mark and redis.call('HGET', unique, mark) == id then
+    redis.call('HDEL', unique, mark)
+  end
+end
+
+local function tell(id)
+  for channel in string.gmatch(has_waits and redis.call('HGET', waits, id) or '', '%S+') do
+    redis.call('PUBLISH', channel, id)
+    redis.call('HDEL', waits, id)
+  end
+end
+
+local function forget(ids)
+  for i = 1, #ids do
+    if has_marks then
+      unmark(ids[i], redis.call('HGET', jobs, ids[i]), '%a')
+    end
+    tell(ids[i])
+  end
+  if #ids > 0 then
+    for _, key in ipairs({ jobs, past, kills, KEYS[14] }) do
+      redis.call('HDEL', key, unpack(ids))
+    end
+  end
+end
+
+local function die(id, why)
+  if has_marks then
+    unmark(id, redis.call('HGET', jobs, id), '%a')
+  end
+  redis.call('ZADD', dead, stamp, id)
+  redis.call('HSET', KEYS[14], id, why)
+  tell(id)
+  count('dead', 1)
+end
+
+local act = {}
+function act.done(id, result, ttl, _, text, mine)
+  redis.call('SET', result, text == '' and '=' .. mine or text, 'PX', ttl)
+  gone[#gone + 1] = id
+end
+function act.again(id, _, delay, notes)
+  redis.call('HSET', past, id, notes)
+  redis.call('ZADD', later, string.format('%.0f', now + delay), id)
+  count('failed', 1)
+end
+function act.back(id)
+  backs[#backs + 1] = id
+end
+function act.dead(id, _, _, notes, why)
+  redis.call('HSET', past, id, notes)
+  die(id, why)
+end
+
+local function finish()
+  local ids, ended = {}, {}
+  for i = ENDS, #ARGV, 6 do
+    ids[#ids + 1] = ARGV[i + 1]
+  end
+  local claims = #ids > 0 and redis.call('HMGET', running, unpack(ids))
+  for n, id in ipairs(ids) do
+    local i = ENDS + 6 * (n - 1)
+    local mine, result = me .. ' ' .. ARGV[i + 2] .. ' ', KEYS[#KEYS - #ids + n]
+    if claims[n] and string.sub(claims[n], 1, #mine) == mine then
+      ended[#ended + 1] = id
+      act[ARGV[i]](id, result, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], mine)
+    elseif ARGV[i] ~= 'done' or redis.call('GET', result) ~= '=' .. mine then -- it is not us who did that already
+      lost = lost + 1
+    end
+  end
+  if #ended > 0 then
+    redis.call('HDEL', running, unpack(ended))
+  end
+  for i = #backs, 1, -1 do
+    local id = backs[i]
+    if tonumber(string.match(redis.call('HGET', kills, id) or '0', '^%d+')) > 1 then
+      redis.call('RPUSH', suspects, id)
+    else
+      place(id, true)
+    end
+  end
+  count('done', #gone)
+  forget(gone)
+end
+
+local function lives(name)
+  local till = tonumber(redis.call('ZSCORE', live, name) or ARGV[6] == '0' and now or 0)
+  return till > now or (till > 0 and ARGV[6] == '0')
+end
+
+-- A death counts for all that its process had. After the second one a job is a suspect, and runs alone.
+local function bury()
+  local claims, names = redis.call('HGETALL', running), {}
+  for i = 1, #claims, 2 do
+    local id, name = claims[i], string.match(claims[i + 1], '^%S+')
+    if not lives(name) then
+      local before = redis.call('HGET', kills, id) or '0'
+      local deaths = tonumber(string.match(before, '^%d+')) + 1
+      redis.call('HSET', kills, id, deaths .. string.match(before, '^%d+(.*)') .. ' ' .. name)
+      redis.call('HDEL', running, id)
+      if deaths >= tonumber(ARGV[8]) then
+        die(id, deaths .. ' processes died while they had it')
+      elseif deaths > 1 then
+        redis.call('LPUSH', suspects, id)
+      else
+        place(id, true)
+      end
+    end
+  end
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', live, '-inf', ARGV[6] == '1' and stamp or 0)) do
+    redis.call('ZREM', live, name)
+  end
+end
+
+local function promote()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', stamp, 'LIMIT', 0, 100)) do
+    redis.call('ZREM', later, id)
+    place(id, false)
+  end
+end
+
+local function is_welcome()
+  if lease == 0 and tonumber(redis.call('ZSCORE', live, me) or 0) <= now then
+    is_held = 1
+  elseif ARGV[5] == '0' and redis.call('EXISTS', suspects) == 1 then
+    is_held = 1
+  end
+  return is_held == 0 and redis.call('EXISTS', KEYS[11]) == 0
+end
+
+local function pick()
+  local suspect = redis.call('RPOP', suspects)
+  if suspect then
+    return { suspect }
+  end
+  local ids = redis.call('ZRANGEBYSCORE', ranked, '-inf', '(0', 'LIMIT', 0, free)
+  if #ids > 0 then
+    redis.call('ZREM', ranked, unpack(ids))
+  end
+  for _, id in ipairs(#ids < free and redis.call('RPOP', ready, free - #ids) or {}) do
+    ids[#ids + 1] = id
+  end
+  local rest = #ids < free and redis.call('ZPOPMIN', ranked, free - #ids) or {}
+  for i = 1, #rest, 2 do
+    ids[#ids + 1] = rest[i]
+  end
+  return ids
+end
+
+local function hand_over(ids)
+  local records = redis.call('HMGET', jobs, unpack(ids))
+  local notes = redis.call('HMGET', past, unpack(ids))
+  local deaths = redis.call('HMGET', kills, unpack(ids))
+  for i, id in ipairs(ids) do
+    local n = #told
+    told[n + 1], told[n + 2], told[n + 3], told[n + 4] = id, records[i] or '', notes[i], deaths[i]
+  end
+  return records
+end
+
+local function claim()
+  local ids, pairs = pick(), {}
+  if #ids == 0 then
+    return
+  end
+  for i, id in ipairs(ids) do
+    pairs[2 * i - 1], pairs[2 * i] = id, me .. ' ' .. token .. ' ' .. stamp
+  end
+  redis.call('HSET', running, unpack(pairs))
+  local records = hand_over(ids)
+  for i = 1, has_marks and #ids or 0 do
+    unmark(ids[i], records[i], 's')
+  end
+  if lease > 0 then
+    redis.call('ZADD', live, string.format('%.0f', now + lease), me)
+    redis.call('PEXPIRE', live, string.format('%.0f', lease + 86400000))
+  end
+end
+
+-- Who takes without a lease has a name for each take: if it is there, the take was made, and its reply lost.
+local function claim_again()
+  local claims, ids = redis.call('HGETALL', running), {}
+  for i = 1, #claims, 2 do
+    if string.match(claims[i + 1], '^%S+') == me then
+      ids[#ids + 1] = claims[i]
+    end
+  end
+  if #ids > 0 then
+    hand_over(ids)
+  end
+end
+
+finish()
+count('ms', tonumber(ARGV[11]))
+if ARGV[12] == '0' then
+  count('lost', lost)
+end
+if lease < 0 then
+  redis.call('ZREM', live, me)
+end
+if ARGV[7] == '1' or redis.call('ZCOUNT', live, '-inf', ARGV[6] == '1' and stamp or 0) > 0 then
+  bury()
+end
+promote()
+if free > 0 and lease > 0 and redis.call('ZSCORE', live, me) then
+  claim_again()
+elseif free > 0 and is_welcome() then
+  claim()
+end
+while redis.call('ZCARD', dead) > tonumber(ARGV[9]) do
+  forget({ redis.call('ZPOPMIN', dead)[1] })
+end
+
+local is_left = redis.call('EXISTS', ready, ranked, suspects) > 0 and redis.call('EXISTS', KEYS[11]) == 0
+if is_left and redis.call('LLEN', wake) == 0 then
+  redis.call('LPUSH', wake, '')
+  redis.call('PEXPIRE', wake, 60000)
+end
+local due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
+local ends = redis.call('ZRANGEBYSCORE', live, '(' .. stamp, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+local look = is_left and is_held == 0 and 0 or math.min(15000, (due or now + 15000) - now, (ends or now + 15000) - now)
+return { math.max(look, 0), is_held, lost, unpack(told) }

@@ -1,0 +1,195 @@
+"""The moves of jobs: one script, one trip each."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django_redis_patterns.conf import settings
+from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.core.scripts import Script
+
+from .keys import Place
+from .records import Entry
+
+PUSH = Script("push.lua", idempotent=True)
+STEP = Script("step.lua")
+STEP_AGAIN = Script("step.lua", idempotent=True)
+RECOVER = Script("recover.lua", idempotent=True)
+RELEASE = Script("release.lua", idempotent=True)
+#: Jobs in one push, and ends in one step: what a script may unpack.
+AT_ONCE = 200
+#: Seconds for which an ended job without a result is known, so that a push whose reply was lost does not repeat it.
+ECHO = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that is ours until we end it, or our lease runs out."""
+
+    id: str
+    record: bytes
+    past: bytes | None  # how often it failed, a space, and what its room wants to know of that
+    kills: bytes | None  # how many processes died that had it, and their names
+    token: str
+
+    @property
+    def failures(self) -> int:
+        """How often it has failed."""
+        return int(self.past.partition(b" ")[0]) if self.past else 0
+
+    @property
+    def deaths(self) -> list[str]:
+        """Names of the processes that died while they had it."""
+        return self.kills.decode().split()[1:] if self.kills else []
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a claim ends; see the script for the verbs and what they take."""
+
+    verb: str
+    claim: Claim
+    number: int = 0
+    past: bytes = b""
+    text: bytes = b""
+
+
+def done(claim: Claim, result: bytes = b"", ttl: float = ECHO) -> End:
+    """It ended well."""
+    return End("done", claim, max(1, round(ttl * 1000)), b"", result)
+
+
+def again(claim: Claim, delay: float, notes: bytes) -> End:
+    """It failed, and is to run again in *delay* seconds."""
+    return End("again", claim, round(delay * 1000), past(claim.failures + 1, notes))
+
+
+def back(claim: Claim) -> End:
+    """It was not run, or not to its end: no attempt counts."""
+    return End("back", claim)
+
+
+def dead(claim: Claim, why: str, notes: bytes, failures: int = 1) -> End:
+    """It failed, and is a dead letter."""
+    return End("dead", claim, 0, past(claim.failures + failures, notes), why.encode("utf-8", "replace"))
+
+
+def past(failures: int, notes: bytes) -> bytes:
+    """Return how a past is stored."""
+    return b"%d " % failures + notes
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What a step brought: claims, seconds until the next look, and whether something is held back from us."""
+
+    claims: list[Claim]
+    look_in: float
+    is_held: bool
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Who takes. ``lease``: seconds, for who has none. ``is_alone``: it has nothing else at this moment.
+
+    ``is_again``: the ends were sent before, and nobody knows whether they arrived. ``may_repeat``: the step may be sent
+    again when its reply is lost: a take under a name of its own, or ends that are all well.
+    """
+
+    name: str
+    token: str = "0"
+    lease: float = 0.0
+    ends_lease: bool = False
+    is_alone: bool = True
+    takes_over: bool = True
+    looks_around: bool = False
+    is_again: bool = False
+    may_repeat: bool = False
+
+
+NOBODY = Taker("-", may_repeat=True)  # looks after the queue only
+
+
+async def push(io: IO, place: Place, entries: Sequence[Entry]) -> list[str | None]:
+    """Push *entries*; returns for each None, or the id of another that has its mark. Twice is as good as once."""
+    chunks = [entries[start : start + AT_ONCE] for start in range(0, len(entries), AT_ONCE)]
+    replies = await io.gather(*(_push_chunk(io, place, chunk) for chunk in chunks))
+    return [other.decode() if isinstance(other, bytes) else None for reply in replies for other in reply]
+
+
+async def _push_chunk(io: IO, place: Place, entries: Sequence[Entry]) -> list[Any]:
+    keys, now = place.keys, minute()
+    args: list[Any] = [now]
+    for entry in entries:
+        args += (entry.id, entry.due, entry.record)
+    results = place.results([entry.id for entry in entries])
+    own = [keys.jobs, keys.ready, keys.ranked, keys.later, keys.wake, keys.unique, place.stats(now)]
+    return list(await io.run(PUSH, keys=own + results, args=args))
+
+
+async def step(io: IO, place: Place, taker: Taker, ends: Sequence[End] = (), free: int = 0, ran: float = 0) -> Stepped:
+    """Record *ends*, let what is due take its place, take over from the dead, and claim at most *free* jobs."""
+    limits, now = settings().queues, minute()
+    lease_ms = -1 if taker.ends_lease else round(taker.lease * 1000)
+    args: list[Any] = [taker.name, taker.token, lease_ms, free]
+    args += map(int, (taker.is_alone, taker.takes_over, taker.looks_around))
+    args += (limits.max_kills, limits.max_dead, now, round(ran * 1000), int(taker.is_again))
+    for end in ends:
+        args += (end.verb, end.claim.id, end.claim.token, end.number, end.past, end.text)
+    keys = [*place.keys, place.stats(now), *place.results([end.claim.id for end in ends])]
+    look, held, lost, *flat = await io.run(STEP_AGAIN if taker.may_repeat else STEP, keys=keys, args=args)
+    return Stepped(_claims(flat, taker.token), look / 1000, bool(held), lost)
+
+
+async def _recover(io: IO, place: Place, name: str) -> list[Claim]:
+    """Return every claim of *name*: also those whose reply was lost."""
+    keys = place.keys
+    flat = await io.on(place.connection).run(
+        RECOVER, keys=[keys.running, keys.jobs, keys.past, keys.kills], args=[name]
+    )
+    tokens = [token.decode() for token in flat[4::5]]
+    rows = [value for at, value in enumerate(flat) if at % 5 != 4]
+    return [
+        Claim(claim.id, claim.record, claim.past, claim.kills, token)
+        for claim, token in zip(_claims(rows, ""), tokens, strict=True)
+    ]
+
+
+async def _release(io: IO, place: Place, names: Sequence[str]) -> None:
+    """Say that *names* are dead, and wake somebody who takes over."""
+    await io.on(place.connection).run(RELEASE, keys=[place.keys.live, place.keys.wake], args=list(names))
+
+
+async def _step_once(io: IO, place: Place, taker: Taker, ends: Sequence[End], free: int, ran: float) -> Stepped:
+    """Do what `step` does on the place's own connection."""
+    return await step(io.on(place.connection), place, taker, ends, free, ran)
+
+
+async def wait_for_work(io: IO, place: Place, seconds: float) -> bool:
+    """Wait until somebody says that there is something, at most *seconds*; returns whether somebody did."""
+    seconds = max(seconds, 0.01)  # 0 would be for ever
+    with io.block(seconds) as redis:
+        return await redis.blpop([place.keys.wake], timeout=seconds) is not None
+
+
+async def _sleep(io: IO, place: Place, seconds: float) -> bool:
+    """Do the same on the place's own connection."""
+    return await wait_for_work(io.on(place.connection), place, seconds)
+
+
+# Workers use these, which are threads.
+recover = both(_recover)[0]
+release = both(_release)[0]
+step_once = both(_step_once)[0]
+sleep = both(_sleep)[0]
+
+
+def minute() -> int:
+    """Return the minute that it is, by the clock of this machine."""
+    return int(time.time()) // 60
+
+
+def _claims(flat: Sequence[Any], token: str) -> list[Claim]:
+    return [Claim(flat[at].decode(), flat[at + 1], flat[at + 2], flat[at + 3], token) for at in range(0, len(flat), 4)]

@@ -1,0 +1,191 @@
+"""Jobs in hand: taken by a context manager, acked at its end."""
+
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from django_redis_patterns.conf import settings
+from django_redis_patterns.core import trace
+from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.exceptions import JobLost, RedisUnavailable
+
+from .keeper import keeper
+from .moves import Claim, End, Stepped, Taker, again, back, dead, done, step, wait_for_work
+from .records import priority_of, readable
+
+if TYPE_CHECKING:
+    from .queue import Queue
+
+T = TypeVar("T")
+
+logger = logging.getLogger("django_redis_patterns.queues")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job in hand. ``attempt`` is 1 the first time; ``deaths`` are the processes that died while they had it."""
+
+    id: str
+    data: Any
+    _hand: "Hand" = field(repr=False)
+    _claim: Claim = field(repr=False)
+
+    @property
+    def attempt(self) -> int:
+        """How often it is run, with this time."""
+        return self._claim.failures + 1
+
+    @property
+    def priority(self) -> int:
+        """Its priority."""
+        return priority_of(self._claim.record)
+
+    @cached_property
+    def deaths(self) -> Sequence[str]:
+        """Who died while they had it."""
+        return self._claim.deaths
+
+    @property
+    def connection(self) -> str:
+        """The alias of its queue's connection."""
+        return self._hand.queue.connection
+
+    async def _ack(self, io: IO) -> None:
+        """Say that it is done, before the block ends. Raises `JobLost` when it is not ours any more."""
+        await self._hand.end(io, self, done(self._claim))
+
+    async def _nack(self, io: IO, reason: str = "", delay: float | None = None) -> None:
+        """Say that it failed: it runs again after *delay* seconds (else the queue's backoff), or is a dead letter."""
+        await self._hand.end(io, self, self._hand.failed(self, reason or "nack", None, delay))
+
+    ack, aack = both(_ack)
+    nack, anack = both(_nack)
+
+
+class Hand:
+    """What one take has taken, and how each of it has ended."""
+
+    def __init__(self, queue: "Queue", count: int, wait: float) -> None:
+        self.queue, self._count, self._wait = queue, count, wait
+        self._taker = Taker(f"take.{secrets.token_urlsafe(9)}", lease=settings().queues.lease, may_repeat=True)
+        self.jobs: dict[str, Job] = {}  # those that have not ended
+
+    async def take(self, io: IO) -> list[Job]:
+        """Take jobs, and wait for the first. What cannot be read becomes a dead letter."""
+        deadline = time.monotonic() + self._wait
+        if self._wait:
+            await io.expect_to_wait(self._wait)
+        found = await self._step(io, [])
+        while True:
+            unreadable = self._accept(found)
+            left = deadline - time.monotonic()
+            if self.jobs or (left <= 0 and not unreadable):
+                break
+            if not unreadable:
+                await wait_for_work(io, self.queue.place, min(left, found.look_in))
+            found = await self._step(io, unreadable)
+        if unreadable:
+            await step(io, self.queue.place, self._ender(unreadable), unreadable)
+        if self.jobs:
+            keeper.keep(self.queue.place, self._taker.name, self._taker.lease)
+        return list(self.jobs.values())
+
+    async def end(self, io: IO, job: Job, how: End) -> None:
+        """End one job before the others."""
+        if job.id in self.jobs:
+            ended = await step(io, self.queue.place, self._ender([how]), [how])
+            self.jobs.pop(job.id, None)
+            if ended.lost:
+                raise JobLost(self.queue.name, job.id)
+
+    async def close(self, io: IO, ends: Sequence[End]) -> None:
+        """End all that is left, and the lease."""
+        keeper.drop(self.queue.place, self._taker.name)
+        if not ends:
+            return
+        ended = await step(io, self.queue.place, replace(self._ender(ends), ends_lease=True), ends)
+        if ended.lost:
+            raise JobLost(self.queue.name, ", ".join(end.claim.id for end in ends))
+
+    def ends(self, error: BaseException | None) -> list[End]:
+        """Return how what is left ends when the block ends with *error*."""
+        if error is None:
+            return [done(job._claim) for job in self.jobs.values()]
+        if not isinstance(error, Exception):  # somebody wants us to stop, and it is not the job's fault
+            return [back(job._claim) for job in self.jobs.values()]
+        return [self.failed(job, f"{type(error).__name__}: {error}", error) for job in self.jobs.values()]
+
+    def failed(self, job: Job, why: str, error: BaseException | None, delay: float | None = None) -> End:
+        """Return how *job* ends that has failed."""
+        claim, queue = job._claim, self.queue
+        if delay is None and job.attempt < queue.max_attempts:
+            delay = queue.backoff(error or RuntimeError(why), job.attempt)
+        notes = why[:1000].encode("utf-8", "replace")
+        return dead(claim, why[:1000], notes) if delay is None else again(claim, delay, notes)
+
+    async def _step(self, io: IO, ends: list[End]) -> Stepped:
+        return await step(io, self.queue.place, self._taker, ends, self._count)
+
+    def _ender(self, ends: Sequence[End]) -> Taker:
+        return Taker(self._taker.name, may_repeat=all(end.verb == "done" for end in ends))
+
+    def _accept(self, found: Stepped) -> list[End]:
+        unreadable = []
+        for claim in found.claims:
+            data, why = readable(claim.record)
+            if why:
+                trace.count("queues.undecodable")
+                unreadable.append(dead(claim, why, b""))
+            else:
+                self.jobs[claim.id] = Job(claim.id, data, self, claim)
+        return unreadable
+
+
+class Take(Generic[T]):
+    """The context manager of ``Queue.take`` and ``Queue.take_many``; each use takes anew."""
+
+    def __init__(self, queue: "Queue", count: int, wait: float, is_many: bool) -> None:
+        self._queue, self._count, self._wait, self._is_many = queue, count, wait, is_many
+        self._hand: Hand | None = None
+
+    @property
+    def connection(self) -> str:
+        """The alias of the queue's connection."""
+        return self._queue.connection
+
+    async def _begin(self, io: IO) -> Any:
+        """Take, and wait for it."""
+        self._hand = Hand(self._queue, self._count, self._wait)
+        jobs = await self._hand.take(io)
+        return jobs if self._is_many else next(iter(jobs), None)
+
+    async def _finish(self, io: IO, error: BaseException | None) -> None:
+        """Ack, nack, or give back."""
+        hand, self._hand = self._hand, None
+        if hand is None:
+            return
+        try:
+            await hand.close(io, hand.ends(error))
+        except (JobLost, RedisUnavailable) as trouble:
+            if error is None:
+                raise
+            logger.warning("%s: %s", self._queue.name, trouble)
+
+    begin, abegin = both(_begin)
+    finish, afinish = both(_finish)
+
+    def __enter__(self) -> T:
+        return self.begin()  # type: ignore[no-any-return]
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        self.finish(error)
+
+    async def __aenter__(self) -> T:
+        return await self.abegin()  # type: ignore[no-any-return]
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        await self.afinish(error)
