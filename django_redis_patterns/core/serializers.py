@@ -20,6 +20,8 @@ from django_redis_patterns.exceptions import SerializationError, ValueTooLarge
 LARGEST = 16 * 1024 * 1024
 MAC_BYTES = 32
 
+_json = DjangoJSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 
 class Serializer(Protocol):
     """Turns a value into bytes and back."""
@@ -39,8 +41,7 @@ class Json:
     def dumps(self, value: Any) -> bytes:
         """Return *value* as JSON."""
         try:
-            text = json.dumps(value, cls=DjangoJSONEncoder, separators=(",", ":"), ensure_ascii=False)
-            return _capped(self.FORMAT + text.encode())
+            return _capped(self.FORMAT + _json(value).encode())
         except (TypeError, ValueError, RecursionError) as error:
             raise SerializationError(f"{type(value).__name__} cannot be stored as JSON: {error}") from error
 

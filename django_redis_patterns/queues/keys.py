@@ -53,7 +53,7 @@ class Place:
 
     def stats(self, minute: int) -> str:
         """HASH: what happened in each minute of an hour."""
-        return key(ROOM, self.name, "stats", str(minute // 60))
+        return _stats(settings().prefix, self.name, minute // 60)
 
     def __repr__(self) -> str:
         return f"Place({self.name!r}, {self.connection!r})"
@@ -67,3 +67,8 @@ def _keys(prefix: str, name: str) -> Keys:
 @lru_cache(maxsize=1024)
 def _stem(prefix: str, name: str) -> str:
     return key(ROOM, name, "result") + ":"
+
+
+@lru_cache(maxsize=1024)
+def _stats(prefix: str, name: str, hour: int) -> str:
+    return key(ROOM, name, "stats", str(hour))

@@ -108,14 +108,23 @@ class Taker:
     is_again: bool = False
     may_repeat: bool = False
 
+    @property
+    def flags(self) -> str:
+        """How the script reads it."""
+        lease_ms = -1 if self.ends_lease else round(self.lease * 1000)
+        return f"{lease_ms} {self.is_alone:d} {self.takes_over:d} {self.looks_around:d} {self.is_again:d}"
+
 
 NOBODY = Taker("-", may_repeat=True)  # looks after the queue only
 
 
 async def push(io: IO, place: Place, entries: Sequence[Entry]) -> list[str | None]:
     """Push *entries*; returns for each None, or the id of another that has its mark. Twice is as good as once."""
-    chunks = [entries[start : start + AT_ONCE] for start in range(0, len(entries), AT_ONCE)]
-    replies = await io.gather(*(_push_chunk(io, place, chunk) for chunk in chunks))
+    if len(entries) <= AT_ONCE:
+        replies = [await _push_chunk(io, place, entries)]
+    else:
+        chunks = [entries[start : start + AT_ONCE] for start in range(0, len(entries), AT_ONCE)]
+        replies = await io.gather(*(_push_chunk(io, place, chunk) for chunk in chunks))
     return [other.decode() if isinstance(other, bytes) else None for reply in replies for other in reply]
 
 
@@ -132,12 +141,10 @@ async def _push_chunk(io: IO, place: Place, entries: Sequence[Entry]) -> list[An
 async def step(io: IO, place: Place, taker: Taker, ends: Sequence[End] = (), free: int = 0, ran: float = 0) -> Stepped:
     """Record *ends*, let what is due take its place, take over from the dead, and claim at most *free* jobs."""
     limits, now = settings().queues, minute()
-    lease_ms = -1 if taker.ends_lease else round(taker.lease * 1000)
-    args: list[Any] = [taker.name, taker.token, lease_ms, free]
-    args += map(int, (taker.is_alone, taker.takes_over, taker.looks_around))
-    args += (limits.max_kills, limits.max_dead, now, round(ran * 1000), int(taker.is_again))
+    how = f"{taker.flags} {free} {limits.max_kills} {limits.max_dead} {now} {round(ran * 1000)}"
+    args: list[Any] = [taker.name, taker.token, how]
     for end in ends:
-        args += (end.verb, end.claim.id, end.claim.token, end.number, end.past, end.text)
+        args += (f"{end.verb} {end.claim.token} {end.number} {len(end.past)}", end.claim.id, end.past + end.text)
     keys = [*place.keys, place.stats(now), *place.results([end.claim.id for end in ends])]
     look, held, lost, *flat = await io.run(STEP_AGAIN if taker.may_repeat else STEP, keys=keys, args=args)
     return Stepped(_claims(flat, taker.token), look / 1000, bool(held), lost)

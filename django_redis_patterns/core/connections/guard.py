@@ -12,16 +12,15 @@ from typing import Any
 from redis import asyncio as aredis
 from redis import connection as sync
 from redis import sentinel
-from redis._parsers import Encoder
 from redis.asyncio import connection as asynchronous
 from redis.asyncio import sentinel as asentinel
 from redis.exceptions import ResponseError
 
 from .errors import mark_unsent
 from .options import HEALTH_CHECK_SECONDS
+from .packer import Packer
 
-# hiredis' packer crashes the process when a signal handler raises inside it; its parser does not.
-_PACKER = sync.PythonRespSerializer(6000, Encoder("utf-8", "strict", False).encode)  # type: ignore[no-untyped-call]
+PACKER = Packer()
 
 # A connection interrupted before it has said who it is and which database it wants is as unfit as one with a
 # reply unread.
@@ -63,7 +62,7 @@ class _Counting:
 class _Guard(_Counting):
     def __init__(self, *args: Any, **options: Any) -> None:
         # A cluster's client does not pass these on.
-        given = {"command_packer": _PACKER, "health_check_interval": HEALTH_CHECK_SECONDS, **options}
+        given = {"command_packer": PACKER, "health_check_interval": HEALTH_CHECK_SECONDS, **options}
         super().__init__(*args, **given)
 
     def connect(self) -> None:

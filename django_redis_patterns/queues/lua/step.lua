@@ -1,21 +1,26 @@
 -- KEYS: jobs, ready, ranked, later, running, live, suspects, kills, past, wake, paused, unique, dead, reasons, waits, stats, results...
--- ARGV: me, token, lease_ms, free, is_alone, takes_over, looks_around, max_kills, max_dead, minute, ran_ms, is_again, ends...
+-- ARGV: me, token, how, ends...
 -- RETURNS: ms until the next look, 1 if something is held back, how many ends were not ours, of each claim id, record, past, kills
--- ends: verb, id, token, number, past, text each, and a key of results. done: text is the result, kept for number ms.
--- again: it failed, and is due in number ms. back: it was not run, and goes to the front. dead: text says why.
--- lease_ms: 0 for who has a lease; what a taker without one gets; -1 ends that. What is claimed is fenced by me and token.
+-- ends: each its verb, token, number and the length of its past; its id; past and text in one; and a key of results.
+-- done: text is the result, kept for number ms. again: it failed, and is due in number ms. back: it was not run, and goes
+-- to the front. dead: text says why. how: numbers, of which lease is 0 for who has one, -1 to end it, else what a taker
+-- gets that has none. What is claimed is fenced by me and token.
 local BAND = 2 ^ 44
 local jobs, ready, ranked, later, running, live = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local suspects, kills, past, wake, unique, dead, waits = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[12], KEYS[13], KEYS[15]
-local me, token, lease, free = ARGV[1], ARGV[2], tonumber(ARGV[3]), math.min(tonumber(ARGV[4]), 1000)
+local me, token, HOW = ARGV[1], ARGV[2], '(%S+) (%d) (%d) (%d) (%d) (%d+) (%d+) (%d+) (%d+) (%d+)'
+local lease, alone, takes_over, looks_around, is_again, free, max_kills, max_dead, minute, ran = string.match(ARGV[3], HOW)
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local stamp, ENDS = string.format('%.0f', now), 13
-local has_marks, has_waits = redis.call('EXISTS', unique) == 1, redis.call('EXISTS', waits) == 1
+local stamp = string.format('%.0f', now)
+lease, free = tonumber(lease), math.min(tonumber(free), 1000)
+local is_special = redis.call('EXISTS', unique, waits) > 0
+local has_notes = redis.call('EXISTS', past, kills, KEYS[14]) > 0
 local gone, backs, told, is_held, lost = {}, {}, {}, 0, 0
+local is_paused, is_left = redis.call('EXISTS', KEYS[11]) == 1, true
 
 local function count(kind, by)
-  if by > 0 and redis.call('HINCRBY', KEYS[16], ARGV[10] .. ':' .. kind, by) == by then
+  if by > 0 and redis.call('HINCRBY', KEYS[16], minute .. ':' .. kind, by) == by then
     redis.call('PEXPIRE', KEYS[16], 90000000)
   end
 end
@@ -41,43 +46,44 @@ local function unmark(id, record, kind)
   end
 end
 
-local function tell(id)
-  for channel in string.gmatch(has_waits and redis.call('HGET', waits, id) or '', '%S+') do
-    redis.call('PUBLISH', channel, id)
+-- Whoever may have the mark of an ended job does so from now on, and who waits for its end is told.
+local function leave(id)
+  if is_special then
+    unmark(id, redis.call('HGET', jobs, id), '%a')
+    for channel in string.gmatch(redis.call('HGET', waits, id) or '', '%S+') do
+      redis.call('PUBLISH', channel, id)
+    end
     redis.call('HDEL', waits, id)
   end
 end
 
 local function forget(ids)
   for i = 1, #ids do
-    if has_marks then
-      unmark(ids[i], redis.call('HGET', jobs, ids[i]), '%a')
-    end
-    tell(ids[i])
+    leave(ids[i])
   end
-  if #ids > 0 then
-    for _, key in ipairs({ jobs, past, kills, KEYS[14] }) do
-      redis.call('HDEL', key, unpack(ids))
-    end
+  for _, key in ipairs(#ids == 0 and {} or has_notes and { jobs, past, kills, KEYS[14] } or { jobs }) do
+    redis.call('HDEL', key, unpack(ids))
   end
 end
 
 local function die(id, why)
-  if has_marks then
-    unmark(id, redis.call('HGET', jobs, id), '%a')
-  end
+  has_notes = true
   redis.call('ZADD', dead, stamp, id)
   redis.call('HSET', KEYS[14], id, why)
-  tell(id)
+  leave(id)
   count('dead', 1)
+  while redis.call('ZCARD', dead) > tonumber(max_dead) do
+    forget({ redis.call('ZPOPMIN', dead)[1] })
+  end
 end
 
 local act = {}
-function act.done(id, result, ttl, _, text, mine)
+function act.done(id, ttl, _, text, result, mine)
   redis.call('SET', result, text == '' and '=' .. mine or text, 'PX', ttl)
   gone[#gone + 1] = id
 end
-function act.again(id, _, delay, notes)
+function act.again(id, delay, notes)
+  has_notes = true
   redis.call('HSET', past, id, notes)
   redis.call('ZADD', later, string.format('%.0f', now + delay), id)
   count('failed', 1)
@@ -85,24 +91,24 @@ end
 function act.back(id)
   backs[#backs + 1] = id
 end
-function act.dead(id, _, _, notes, why)
+function act.dead(id, _, notes, why)
   redis.call('HSET', past, id, notes)
   die(id, why)
 end
 
 local function finish()
   local ids, ended = {}, {}
-  for i = ENDS, #ARGV, 6 do
-    ids[#ids + 1] = ARGV[i + 1]
+  for i = 5, #ARGV, 3 do
+    ids[#ids + 1] = ARGV[i]
   end
   local claims = #ids > 0 and redis.call('HMGET', running, unpack(ids))
   for n, id in ipairs(ids) do
-    local i = ENDS + 6 * (n - 1)
-    local mine, result = me .. ' ' .. ARGV[i + 2] .. ' ', KEYS[#KEYS - #ids + n]
+    local verb, fence, number, length = string.match(ARGV[3 * n + 1], '(%l+) (%S+) (%d+) (%d+)')
+    local mine, result, text = me .. ' ' .. fence .. ' ', KEYS[#KEYS - #ids + n], ARGV[3 * n + 3]
     if claims[n] and string.sub(claims[n], 1, #mine) == mine then
       ended[#ended + 1] = id
-      act[ARGV[i]](id, result, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], mine)
-    elseif ARGV[i] ~= 'done' or redis.call('GET', result) ~= '=' .. mine then -- it is not us who did that already
+      act[verb](id, number, string.sub(text, 1, length), string.sub(text, length + 1), result, mine)
+    elseif verb ~= 'done' or redis.call('GET', result) ~= '=' .. mine then -- it is not us who did that already
       lost = lost + 1
     end
   end
@@ -122,8 +128,8 @@ local function finish()
 end
 
 local function lives(name)
-  local till = tonumber(redis.call('ZSCORE', live, name) or ARGV[6] == '0' and now or 0)
-  return till > now or (till > 0 and ARGV[6] == '0')
+  local till = tonumber(redis.call('ZSCORE', live, name) or takes_over == '0' and now or 0)
+  return till > now or (till > 0 and takes_over == '0')
 end
 
 -- A death counts for all that its process had. After the second one a job is a suspect, and runs alone.
@@ -136,7 +142,8 @@ local function bury()
       local deaths = tonumber(string.match(before, '^%d+')) + 1
       redis.call('HSET', kills, id, deaths .. string.match(before, '^%d+(.*)') .. ' ' .. name)
       redis.call('HDEL', running, id)
-      if deaths >= tonumber(ARGV[8]) then
+      has_notes = true
+      if deaths >= tonumber(max_kills) then
         die(id, deaths .. ' processes died while they had it')
       elseif deaths > 1 then
         redis.call('LPUSH', suspects, id)
@@ -145,53 +152,69 @@ local function bury()
       end
     end
   end
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', live, '-inf', ARGV[6] == '1' and stamp or 0)) do
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', live, '-inf', takes_over == '1' and stamp or 0)) do
     redis.call('ZREM', live, name)
   end
 end
 
 local function promote()
+  local first = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
+  if not first or tonumber(first) > now then
+    return first
+  end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', stamp, 'LIMIT', 0, 100)) do
     redis.call('ZREM', later, id)
     place(id, false)
   end
+  return redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
+end
+
+local function take_over()
+  local first = redis.call('ZRANGE', live, 0, 0, 'WITHSCORES')[2]
+  if looks_around == '1' or first and tonumber(first) <= (takes_over == '1' and now or 0) then
+    bury()
+    first = redis.call('ZRANGE', live, 0, 0, 'WITHSCORES')[2]
+  end
+  return first
 end
 
 local function is_welcome()
   if lease == 0 and tonumber(redis.call('ZSCORE', live, me) or 0) <= now then
     is_held = 1
-  elseif ARGV[5] == '0' and redis.call('EXISTS', suspects) == 1 then
+  elseif alone == '0' and redis.call('EXISTS', suspects) == 1 then
     is_held = 1
   end
-  return is_held == 0 and redis.call('EXISTS', KEYS[11]) == 0
+  return is_held == 0 and not is_paused
 end
 
 local function pick()
-  local suspect = redis.call('RPOP', suspects)
+  local is_plain = redis.call('EXISTS', suspects, ranked) == 0
+  local suspect = not is_plain and redis.call('RPOP', suspects)
   if suspect then
     return { suspect }
   end
-  local ids = redis.call('ZRANGEBYSCORE', ranked, '-inf', '(0', 'LIMIT', 0, free)
+  local ids = is_plain and {} or redis.call('ZRANGEBYSCORE', ranked, '-inf', '(0', 'LIMIT', 0, free)
   if #ids > 0 then
     redis.call('ZREM', ranked, unpack(ids))
   end
   for _, id in ipairs(#ids < free and redis.call('RPOP', ready, free - #ids) or {}) do
     ids[#ids + 1] = id
   end
-  local rest = #ids < free and redis.call('ZPOPMIN', ranked, free - #ids) or {}
+  local rest = not is_plain and #ids < free and redis.call('ZPOPMIN', ranked, free - #ids) or {}
   for i = 1, #rest, 2 do
     ids[#ids + 1] = rest[i]
   end
+  is_left = #ids == free
   return ids
 end
 
 local function hand_over(ids)
   local records = redis.call('HMGET', jobs, unpack(ids))
-  local notes = redis.call('HMGET', past, unpack(ids))
-  local deaths = redis.call('HMGET', kills, unpack(ids))
+  local notes = has_notes and redis.call('HMGET', past, unpack(ids)) or {}
+  local deaths = has_notes and redis.call('HMGET', kills, unpack(ids)) or {}
   for i, id in ipairs(ids) do
     local n = #told
-    told[n + 1], told[n + 2], told[n + 3], told[n + 4] = id, records[i] or '', notes[i], deaths[i]
+    told[n + 1], told[n + 2], told[n + 3], told[n + 4] = id, records[i] or '', notes[i] or false, deaths[i] or false
   end
   return records
 end
@@ -206,7 +229,7 @@ local function claim()
   end
   redis.call('HSET', running, unpack(pairs))
   local records = hand_over(ids)
-  for i = 1, has_marks and #ids or 0 do
+  for i = 1, is_special and #ids or 0 do
     unmark(ids[i], records[i], 's')
   end
   if lease > 0 then
@@ -229,32 +252,23 @@ local function claim_again()
 end
 
 finish()
-count('ms', tonumber(ARGV[11]))
-if ARGV[12] == '0' then
+count('ms', tonumber(ran))
+if is_again == '0' then
   count('lost', lost)
 end
 if lease < 0 then
   redis.call('ZREM', live, me)
 end
-if ARGV[7] == '1' or redis.call('ZCOUNT', live, '-inf', ARGV[6] == '1' and stamp or 0) > 0 then
-  bury()
-end
-promote()
+local lease_end, due = take_over(), promote()
 if free > 0 and lease > 0 and redis.call('ZSCORE', live, me) then
   claim_again()
 elseif free > 0 and is_welcome() then
   claim()
 end
-while redis.call('ZCARD', dead) > tonumber(ARGV[9]) do
-  forget({ redis.call('ZPOPMIN', dead)[1] })
-end
-
-local is_left = redis.call('EXISTS', ready, ranked, suspects) > 0 and redis.call('EXISTS', KEYS[11]) == 0
+is_left = is_left and not is_paused and redis.call('EXISTS', ready, ranked, suspects) > 0
 if is_left and redis.call('LLEN', wake) == 0 then
   redis.call('LPUSH', wake, '')
   redis.call('PEXPIRE', wake, 60000)
 end
-local due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
-local ends = redis.call('ZRANGEBYSCORE', live, '(' .. stamp, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-local look = is_left and is_held == 0 and 0 or math.min(15000, (due or now + 15000) - now, (ends or now + 15000) - now)
-return { math.max(look, 0), is_held, lost, unpack(told) }
+local look = math.min(15000, (due or now + 15000) - now, (lease_end or now + 15000) - now)
+return { (is_left and is_held == 0 or look < 0) and 0 or look, is_held, lost, unpack(told) }
