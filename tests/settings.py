@@ -14,6 +14,7 @@ INSTALLED_APPS = [
     "tests.boards",
     "tests.vault",
     "tests.shelves",
+    "tests.errands",
 ]
 MIDDLEWARE = [
     "django_redis_patterns.sessions.SessionMiddleware",
@@ -25,3 +26,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # conftest.py starts a server and writes its address here, before anything asks for it.
 REDIS_PATTERNS = {"CONNECTIONS": {"default": {"URL": "redis://127.0.0.1:1/0"}}}
+TASKS = {
+    "default": {"BACKEND": "django_redis_patterns.queues.tasks.RedisBackend", "QUEUES": ["default", "mail"]},
+    "any": {"BACKEND": "django_redis_patterns.queues.tasks.RedisBackend", "QUEUES": [], "OPTIONS": {"result_ttl": 0}},
+}

@@ -82,11 +82,14 @@ def past(failures: int, notes: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """What a step brought: claims, seconds until the next look, and whether something is held back from us."""
+    """What a step brought: claims, and how many ends were not ours any more. ``look_in``: seconds until the next look.
+
+    ``held`` back from us is something until we are `ALONE`, or everything until we have a lease (`LEASELESS`).
+    """
 
     claims: list[Claim]
     look_in: float
-    is_held: bool
+    held: int
     lost: int
 
 
@@ -115,6 +118,7 @@ class Taker:
         return f"{lease_ms} {self.is_alone:d} {self.takes_over:d} {self.looks_around:d} {self.is_again:d}"
 
 
+ALONE, LEASELESS = 1, 2
 NOBODY = Taker("-", may_repeat=True)  # looks after the queue only
 
 
@@ -147,7 +151,7 @@ async def step(io: IO, place: Place, taker: Taker, ends: Sequence[End] = (), fre
         args += (f"{end.verb} {end.claim.token} {end.number} {len(end.past)}", end.claim.id, end.past + end.text)
     keys = [*place.keys, place.stats(now), *place.results([end.claim.id for end in ends])]
     look, held, lost, *flat = await io.run(STEP_AGAIN if taker.may_repeat else STEP, keys=keys, args=args)
-    return Stepped(_claims(flat, taker.token), look / 1000, bool(held), lost)
+    return Stepped(_claims(flat, taker.token), look / 1000, held, lost)
 
 
 async def _recover(io: IO, place: Place, name: str) -> list[Claim]:

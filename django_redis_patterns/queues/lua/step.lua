@@ -1,6 +1,6 @@
 -- KEYS: jobs, ready, ranked, later, running, live, suspects, kills, past, wake, paused, unique, dead, reasons, waits, stats, results...
 -- ARGV: me, token, how, ends...
--- RETURNS: ms until the next look, 1 if something is held back, how many ends were not ours, of each claim id, record, past, kills
+-- RETURNS: ms until the next look, held back (1: until you are alone, 2: until you have a lease), how many ends were not ours, of each claim id, record, past, kills
 -- ends: each its verb, token, number and the length of its past; its id; past and text in one; and a key of results.
 -- done: text is the result, kept for number ms. again: it failed, and is due in number ms. back: it was not run, and goes
 -- to the front. dead: text says why. how: numbers, of which lease is 0 for who has one, -1 to end it, else what a taker
@@ -180,7 +180,7 @@ end
 
 local function is_welcome()
   if lease == 0 and tonumber(redis.call('ZSCORE', live, me) or 0) <= now then
-    is_held = 1
+    is_held = 2
   elseif alone == '0' and redis.call('EXISTS', suspects) == 1 then
     is_held = 1
   end

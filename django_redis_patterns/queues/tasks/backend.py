@@ -1,0 +1,171 @@
+"""The backend for ``TASKS``."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+from django.core import checks
+from django.db import transaction
+
+from django_redis_patterns.conf import settings
+from django_redis_patterns.core.commit import after_commit
+from django_redis_patterns.core.operations import batch
+from django_redis_patterns.exceptions import InvalidConfiguration
+from django_redis_patterns.queues.ids import new_id
+from django_redis_patterns.queues.keys import LONGEST_NAME
+from django_redis_patterns.queues.look import Found, alook, await_end, look, wait_for_end
+from django_redis_patterns.queues.queue import Queue, due_at
+from django_redis_patterns.queues.records import Entry, record
+
+from .framework import BaseTaskBackend, InvalidTask, TaskResultDoesNotExist, task_enqueued
+from .options import Options, options
+from .stored import AnyResult, AnyTask, body, enqueued_at, found_result, new_result, place_of, result_id
+from .task import RedisTask
+
+
+class RedisBackend(BaseTaskBackend):
+    """``TASKS = {"default": {"BACKEND": "django_redis_patterns.queues.tasks.RedisBackend", "QUEUES": ["default"]}}``.
+
+    A queue of tasks is a `Queue`, each call one trip. At least once; what was recorded is recorded once.
+    """
+
+    task_class = RedisTask
+    supports_defer = True
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+
+    def __init__(self, alias: str, params: dict[str, Any]) -> None:
+        super().__init__(alias, params)
+        self._queues: dict[str, Queue] = {}
+
+    @cached_property
+    def chosen(self) -> Options:
+        """Its ``OPTIONS``."""
+        return options(self.alias, self.options)
+
+    @property
+    def connection(self) -> str:
+        """The alias of the connection that keeps its queues."""
+        return self.chosen.connection or settings().queues.connection
+
+    def queue(self, name: str) -> Queue:
+        """Return the queue of this name, to look after it."""
+        return self._queues.get(name) or self._queues.setdefault(name, Queue(name, connection=self.chosen.connection))
+
+    def validate_task(self, task: Any) -> None:
+        """Raise `InvalidTask` for a task that cannot run here."""
+        super().validate_task(task)
+        if not 0 < len(task.queue_name) <= LONGEST_NAME:
+            raise InvalidTask(f"A queue's name has 1 to {LONGEST_NAME} characters, which {task.queue_name!r} has not.")
+
+    def enqueue(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Enqueue at once, in one trip; returns the result. Raises `RedisUnavailable`.
+
+        Of a unique task that is there already, return the result of that one.
+        """
+        result, entry = self._ready(task, args, kwargs)
+        (there,) = self.queue(task.queue_name).add(entry)
+        if there != entry.id:
+            return self.get_result(result_id(there, task.queue_name))
+        task_enqueued.send(type(self), task_result=result)
+        return result
+
+    async def aenqueue(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Do the same in a coroutine, without a thread."""
+        result, entry = self._ready(task, args, kwargs)
+        (there,) = await self.queue(task.queue_name).aadd(entry)
+        if there != entry.id:
+            return await self.aget_result(result_id(there, task.queue_name))
+        await task_enqueued.asend(type(self), task_result=result)
+        return result
+
+    def enqueue_many(self, calls: Iterable[tuple[AnyTask, Sequence[Any], Mapping[str, Any]]]) -> list[AnyResult]:
+        """Enqueue several tasks, each with its arguments: one trip, and a command for each 200 of a queue."""
+        ready = [self._ready(*call) for call in calls]
+        by_queue: dict[str, list[Entry]] = {}
+        for result, entry in ready:
+            by_queue.setdefault(result.task.queue_name, []).append(entry)
+        with batch() as together:
+            told = {name: together(self.queue(name).add, *entries) for name, entries in by_queue.items()}
+        others = {
+            entry.id: there
+            for name, entries in by_queue.items()
+            for entry, there in zip(entries, told[name].value, strict=True)
+            if there != entry.id
+        }
+        return [self._told(result, others.get(entry.id)) for result, entry in ready]
+
+    def enqueue_on_commit(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Enqueue when the transaction commits; returns the result that there will be."""
+        result, entry = self._ready(task, args, kwargs)
+        after_commit(self.queue(task.queue_name).add, entry)
+        transaction.on_commit(partial(task_enqueued.send, type(self), task_result=result), robust=True)
+        return result
+
+    def get_result(self, result_id: str) -> Any:
+        """Return what became of a task, in one trip. Raises `TaskResultDoesNotExist`."""
+        id, queue = self._place_of(result_id)
+        return self._result(look(self.queue(queue).place, id), result_id)
+
+    async def aget_result(self, result_id: str) -> Any:
+        """Do the same in a coroutine, without a thread."""
+        id, queue = self._place_of(result_id)
+        return self._result(await alook(self.queue(queue).place, id), result_id)
+
+    def wait(self, result_id: str, seconds: float) -> Any:
+        """Return what became of a task when it has finished, or after so many *seconds*."""
+        id, queue = self._place_of(result_id)
+        return self._result(wait_for_end(self.queue(queue).place, id, seconds), result_id)
+
+    async def await_(self, result_id: str, seconds: float) -> Any:
+        """Do the same in a coroutine."""
+        id, queue = self._place_of(result_id)
+        return self._result(await await_end(self.queue(queue).place, id, seconds), result_id)
+
+    def cancel(self, result_id: str) -> bool:
+        """Remove a task that has not started; returns whether it was."""
+        id, queue = self._place_of(result_id)
+        return bool(self.queue(queue).remove(id))
+
+    async def acancel(self, result_id: str) -> bool:
+        """Do the same in a coroutine."""
+        id, queue = self._place_of(result_id)
+        return bool(await self.queue(queue).aremove(id))
+
+    def check(self, **kwargs: Any) -> list[Any]:
+        """Report options that cannot be used."""
+        try:
+            options(self.alias, self.options)
+        except InvalidConfiguration as error:
+            return [checks.Error(str(error), id="redis_patterns.E701")]
+        return []
+
+    def _ready(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[AnyResult, Entry]:
+        self.validate_task(task)
+        id = new_id()
+        known = {"enqueued_at": enqueued_at(id)}
+        result = new_result(task, result_id(id, task.queue_name), args, kwargs, **known)
+        mark = task.mark(args, kwargs) if isinstance(task, RedisTask) else None
+        until_started = mark is not None and task.unique_until == "started"
+        stored = record(body(task, result.args, result.kwargs), int(task.priority), mark, until_started)
+        return result, Entry(id, stored, due_at(task.run_after) if task.run_after else "0")
+
+    def _told(self, result: AnyResult, other: str | None) -> AnyResult:
+        if other is not None:
+            there: AnyResult = self.get_result(result_id(other, result.task.queue_name))
+            return there
+        task_enqueued.send(type(self), task_result=result)
+        return result
+
+    def _place_of(self, result_id: str) -> tuple[str, str]:
+        id, queue = place_of(result_id)
+        if not id or len(queue) > LONGEST_NAME:
+            raise TaskResultDoesNotExist(result_id)
+        return id, queue
+
+    def _result(self, found: Found, result_id: str) -> AnyResult:
+        result = found_result(found, *place_of(result_id))
+        if result is None:
+            raise TaskResultDoesNotExist(result_id)
+        return result

@@ -1,0 +1,34 @@
+"""``OPTIONS`` of a backend in ``TASKS``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django_redis_patterns.conf import known, settings
+from django_redis_patterns.exceptions import InvalidConfiguration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """``connection``: another one than that of ``REDIS_PATTERNS["QUEUES"]``. ``result_ttl``: seconds for which a
+    successful result is kept, 0 for none. ``max_attempts``: how often a task may run that does not say it."""
+
+    connection: str | None = None
+    result_ttl: float = 24 * 3600.0
+    max_attempts: int = 1
+
+
+def options(alias: str, given: Mapping[str, Any]) -> Options:
+    """Return the options of the backend *alias*. Raises `InvalidConfiguration` that says what to write."""
+    names = [field.name for field in fields(Options)]
+    for name in given:
+        known(name, names, f"TASKS[{alias!r}] has no option", "options")
+    where = f"OPTIONS of TASKS[{alias!r}]:"
+    if not isinstance(tries := given.get("max_attempts", 1), int) or tries < 1:
+        raise InvalidConfiguration(f"{where} max_attempts is 1 or more, not {tries!r}.")
+    if not isinstance(ttl := given.get("result_ttl", 0), int | float) or ttl < 0:
+        raise InvalidConfiguration(f"{where} result_ttl is a number of seconds, not {ttl!r}.")
+    found = Options(**given)
+    if found.connection is not None:
+        known(found.connection, settings().connections, f"{where} there is no connection", "connections")
+    return found

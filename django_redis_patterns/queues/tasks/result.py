@@ -1,0 +1,51 @@
+"""What became of a task."""
+
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from .framework import ResultOf
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(ResultOf[P, R]):  # type: ignore[misc]  # Django's is frozen, whatever its stubs say
+    """Django's, which can be waited for, and taken back."""
+
+    def wait(self, seconds: float = 30.0) -> bool:
+        """Wait until the task has finished, at most *seconds*; returns whether it has. The result is then as of now.
+
+        Nobody polls: the end is told. Raises `TaskResultDoesNotExist` when it is not kept any more, or was cancelled.
+        """
+        self._become(self._backend.wait(self.id, seconds))
+        return bool(self.is_finished)
+
+    async def await_(self, seconds: float = 30.0) -> bool:
+        """Do the same in a coroutine: `wait`, whose twin cannot be called ``await``."""
+        self._become(await self._backend.await_(self.id, seconds))
+        return bool(self.is_finished)
+
+    def cancel(self) -> bool:
+        """Take the task back, if it has not started; returns whether it was."""
+        return bool(self._backend.cancel(self.id))
+
+    async def acancel(self) -> bool:
+        """Do the same in a coroutine."""
+        return bool(await self._backend.acancel(self.id))
+
+    @property
+    def _backend(self) -> Any:
+        return self.task.get_backend()
+
+    def _become(self, other: Any) -> None:
+        for name in (
+            "status",
+            "errors",
+            "worker_ids",
+            "started_at",
+            "last_attempted_at",
+            "finished_at",
+            "_return_value",
+        ):
+            object.__setattr__(self, name, getattr(other, name))

@@ -1,0 +1,162 @@
+"""One run of a task, by a worker."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Sequence
+from datetime import datetime
+from inspect import iscoroutinefunction
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import SuspiciousOperation
+from django.utils import timezone
+
+from django_redis_patterns.core.worker.backoff import exponential
+from django_redis_patterns.core.worker.feed import Done
+from django_redis_patterns.exceptions import SerializationError, TaskTimeout
+from django_redis_patterns.queues.moves import Claim, End, again, back, dead, done
+
+from .framework import TaskContext, TaskError, TaskResultStatus, normalize_json, task_finished, task_started
+from .options import Options
+from .stored import LONGEST_TRACEBACK, AnyResult, Call, Past, call_of, claimed, milliseconds, notes, value_of
+from .timeouts import clock
+
+logger = logging.getLogger("django_redis_patterns.queues")
+#: Seconds between attempts of a task that does not say it.
+BACKOFF = exponential(2, max=600)
+
+
+class TaskJob:
+    """A claim of a queue of tasks, for the runtime."""
+
+    key = None
+
+    def __init__(self, claim: Claim, queue: str, child: str) -> None:
+        self.claim, self._queue, self._child = claim, queue, child
+        self._call: Call | None = None
+        self._refusal = ""
+        self.result: AnyResult | None = None
+        self._delay: float | None = None  # until the next attempt, when this one has failed
+        try:
+            self._call = call_of(claim.record, queue)
+        except (SerializationError, SuspiciousOperation) as error:
+            self._refusal = str(error)
+        self.is_async = self._call is not None and iscoroutinefunction(self._call.task.func)
+
+    def run(self) -> Any:
+        """Call the task, and tell its signals; returns what is to be stored. A coroutine, if it is one."""
+        if self._call is None:
+            raise SuspiciousOperation(self._refusal)
+        self.result = claimed(self._call, self.claim, self._queue, self._child, timezone.now())
+        return self._arun(self._call, self.result) if self.is_async else self._run(self._call, self.result)
+
+    def end(self, ended: Done) -> End:
+        """Return how the claim ends."""
+        if not ended.ran:
+            return back(self.claim)
+        if self._call is None or self.result is None:
+            return dead(self.claim, self._refusal or repr(ended.error), b"", failures=0)
+        if ended.error is None:
+            ttl = options_of(self._call).result_ttl
+            return done(self.claim, ended.value, ttl) if ttl else done(self.claim)
+        past = notes(self._past(self.result))
+        if self._delay is not None:
+            return again(self.claim, self._delay, past)
+        return dead(self.claim, "".join(traceback.format_exception_only(ended.error)).strip()[:1000], past)
+
+    def _run(self, call: Call, result: AnyResult) -> bytes:
+        backend = type(call.task.get_backend())
+        task_started.send(sender=backend, task_result=result)
+        try:
+            if call.task.timeout is None:
+                value = call.task.func(*self._args(call, result), **call.kwargs)
+            else:
+                with clock.limit(call.task.timeout):
+                    value = call.task.func(*self._args(call, result), **call.kwargs)
+            self._succeed(result, value)
+        except BaseException as error:
+            if self._fail(call, result, error):
+                task_finished.send(sender=backend, task_result=result)
+            raise
+        task_finished.send(sender=backend, task_result=result)
+        return value_of(result, self.claim.record)
+
+    async def _arun(self, call: Call, result: AnyResult) -> bytes:
+        backend = type(call.task.get_backend())
+        await task_started.asend(sender=backend, task_result=result)
+        try:
+            self._succeed(result, await _limited(call, self._args(call, result)))
+        except BaseException as error:
+            if self._fail(call, result, error):  # not asend, whose receivers do not see what is being handled
+                await sync_to_async(task_finished.send)(sender=backend, task_result=result)
+            raise
+        await task_finished.asend(sender=backend, task_result=result)
+        return value_of(result, self.claim.record)
+
+    def _args(self, call: Call, result: AnyResult) -> Sequence[Any]:
+        return [TaskContext(task_result=result), *result.args] if call.task.takes_context else result.args
+
+    def _succeed(self, result: AnyResult, value: Any) -> None:
+        _become(result, _return_value=normalize_json(value))
+        _become(result, status=TaskResultStatus.SUCCESSFUL, finished_at=timezone.now())
+
+    def _fail(self, call: Call, result: AnyResult, error: BaseException) -> bool:
+        """Note the error, and decide what follows; returns whether it was the last attempt."""
+        path = f"{type(error).__module__}.{type(error).__qualname__}"
+        told = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
+        result.errors.append(TaskError(exception_class_path=path, traceback=told))
+        self._delay = _delay(call, result, error)
+        if self._delay is None:
+            _become(result, status=TaskResultStatus.FAILED, finished_at=timezone.now())
+            return True
+        _become(result, status=TaskResultStatus.READY)
+        text = "Task id=%s path=%s failed: attempt %d, the next one is in %.1f s."
+        logger.warning(text, result.id, call.task.module_path, result.attempts, self._delay, exc_info=error)
+        return False
+
+    def _past(self, result: AnyResult) -> Past:
+        """What is known of all attempts; names of the dead are kept elsewhere."""
+        workers = [name for name in result.worker_ids if name not in self.claim.deaths]
+        errors = [[error.exception_class_path, error.traceback] for error in result.errors]
+        return Past(milliseconds(result.started_at), milliseconds(result.last_attempted_at), workers, errors)
+
+
+async def _limited(call: Call, args: Sequence[Any]) -> Any:
+    if call.task.timeout is None:
+        return await call.task.func(*args, **call.kwargs)
+    try:
+        async with asyncio.timeout(call.task.timeout) as limit:
+            return await call.task.func(*args, **call.kwargs)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TaskTimeout(f"It ran for more than {call.task.timeout:g} s.") from error
+
+
+def _delay(call: Call, result: AnyResult, error: BaseException) -> float | None:
+    """Return the seconds until the next attempt; None for none. Its own errors are no reason to forget a task."""
+    task = call.task
+    failures = len(result.errors)
+    if failures >= (task.max_attempts or options_of(call).max_attempts):
+        return None
+    backoff = task.backoff or BACKOFF
+    if isinstance(backoff, exponential):
+        return backoff.after(failures)
+    try:
+        return backoff(error, result)
+    except Exception:
+        logger.exception("The backoff of %s failed.", task.module_path)
+        return BACKOFF.after(failures)
+
+
+def options_of(call: Call) -> Options:
+    """Return the options of the backend that a task was enqueued on."""
+    backend: Any = call.task.get_backend()
+    found: Options = getattr(backend, "chosen", Options())
+    return found
+
+
+def _become(result: AnyResult, **changes: datetime | Any) -> None:
+    for name, value in changes.items():
+        object.__setattr__(result, name, value)

@@ -1,0 +1,128 @@
+"""Cron: ``QUEUES = {"SCHEDULES": {"digest": {"task": "shop.tasks.digest", "cron": "0 7 * * *"}}}``.
+
+Every worker puts the next run of each schedule into its queue, a little ahead; Redis takes it once, and forward only.
+So no process has to be there at that moment, it begins within milliseconds of it, and when none was there for longer,
+the last run that was missed is made up for.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import SuspiciousOperation
+from django.utils import timezone
+
+from django_redis_patterns.conf import known, settings
+from django_redis_patterns.core.keys import key
+from django_redis_patterns.core.operations import IO, both
+from django_redis_patterns.core.scripts import Script
+from django_redis_patterns.exceptions import InvalidConfiguration
+from django_redis_patterns.queues.ids import new_id
+from django_redis_patterns.queues.keys import ROOM, Place
+from django_redis_patterns.queues.records import record
+
+from .stored import body
+from .task import RedisTask, find
+
+FIRE = Script("fire.lua", idempotent=True)
+#: How long before its moment a run is put into its queue.
+AHEAD = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """``cron``: five fields, in Django's ``TIME_ZONE``. ``args`` and ``kwargs``: what the task is called with."""
+
+    name: str
+    task: str
+    cron: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any]
+
+    def last_before(self, moment: datetime) -> datetime:
+        """Return its last moment until *moment*."""
+        found: datetime = next(_cronsim()(self.cron, timezone.localtime(moment) + timedelta(seconds=1), reverse=True))
+        return found
+
+    def found(self) -> RedisTask[Any, Any]:
+        """Return its task."""
+        return find(self.task)
+
+
+def schedules() -> list[Schedule]:
+    """Return the schedules of the settings. Raises `InvalidConfiguration` that says what to write."""
+    return [_read(name, given) for name, given in settings().queues.schedules.items()]
+
+
+class Clockwork:
+    """Puts the runs of one queue into it."""
+
+    def __init__(self, queue: str) -> None:
+        self._queue = queue
+        self._put: dict[str, datetime] = {}  # name of a schedule to its last moment that is in Redis
+
+    def __call__(self) -> None:
+        """Put in what is due by now, or soon."""
+        now = timezone.now()
+        for schedule, task in _of(self._queue):
+            moment = schedule.last_before(now + AHEAD)
+            if self._put.get(schedule.name) != moment:
+                fire(schedule, task, moment, moment <= now)
+                self._put[schedule.name] = moment
+
+
+def _of(queue: str) -> Iterator[tuple[Schedule, RedisTask[Any, Any]]]:
+    for schedule in schedules():
+        try:
+            task = schedule.found()
+        except SuspiciousOperation as error:
+            raise InvalidConfiguration(f"SCHEDULES[{schedule.name!r}]: {error}") from error
+        if task.queue_name == queue:
+            yield schedule, task
+
+
+async def _fire(io: IO, schedule: Schedule, task: RedisTask[Any, Any], due: datetime, is_past: bool) -> bool:
+    """Put the run of *schedule* at the moment *due* into its queue, unless somebody has."""
+    backend: Any = task.get_backend()
+    place = Place(task.queue_name, backend.connection)
+    keys = place.keys
+    stored = record(body(task, list(schedule.args), dict(schedule.kwargs)), task.priority)
+    args = [schedule.name, round(due.timestamp() * 1000), int(is_past), new_id(), stored]
+    own = [keys.jobs, keys.later, keys.wake, key(ROOM, place.name, "fired")]
+    return bool(await io.on(place.connection).run(FIRE, keys=own, args=args))
+
+
+fire = both(_fire)[0]
+
+
+def _read(name: str, given: Any) -> Schedule:
+    where = f"SCHEDULES[{name!r}] in QUEUES of REDIS_PATTERNS"
+    if not isinstance(given, Mapping) or not {"task", "cron"} <= given.keys():
+        raise InvalidConfiguration(f'{where} is like {{"task": "shop.tasks.digest", "cron": "0 7 * * *"}}.')
+    for option in given:
+        known(option, [f.name for f in fields(Schedule) if f.name != "name"], f"{where} has no option", "options")
+    try:
+        _cronsim()(given["cron"], timezone.now())
+    except ValueError as error:
+        raise InvalidConfiguration(
+            f"{where}: {given['cron']!r} is no cron expression of five fields: {error}."
+        ) from error
+    return Schedule(name=name, **{"args": (), "kwargs": {}} | dict(given))
+
+
+def _cronsim() -> Any:
+    try:
+        from cronsim import CronSim, CronSimError
+    except ImportError as error:
+        raise InvalidConfiguration(
+            "SCHEDULES need the package cronsim: pip install django-redis-patterns[tasks]."
+        ) from error
+
+    def parsed(cron: str, start: datetime, reverse: bool = False) -> Any:
+        try:
+            return CronSim(cron, start, reverse=reverse)
+        except CronSimError as error:
+            raise ValueError(str(error)) from error
+
+    return parsed
