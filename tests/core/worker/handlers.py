@@ -69,3 +69,17 @@ async def aquery(word: str, seconds: str) -> None:
     await sync_to_async(query)(word, "")
     await asyncio.sleep(float(seconds))
     note("thread", word, thread)
+
+
+async def afail(word: str, _: str) -> None:
+    raise ValueError(word)
+
+
+async def acancel(word: str, _: str) -> None:
+    raise asyncio.CancelledError
+
+
+async def ablock(word: str, seconds: str) -> None:
+    """Let nothing else run on the loop."""
+    note("began", word)
+    time.sleep(float(seconds))  # noqa: ASYNC251  that is what it does
