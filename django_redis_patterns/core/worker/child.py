@@ -15,6 +15,7 @@ from django_redis_patterns.exceptions import RedisPatternsError
 from .feed import Workload
 from .feeder import Feeder
 from .lifeline import Lifeline
+from .memory import resident_mb
 from .options import Options
 from .signals import Signals
 
@@ -43,6 +44,9 @@ class Child:
                 self._listen()
                 if self._line.is_cut:
                     self._fend_for_itself()
+                if self._ends_at is None and (reason := self._is_worn_out()):
+                    logger.info("%s: %s, another will follow.", self._name, reason)
+                    self._drain()
                 if self._ends_at is not None and time.monotonic() >= self._ends_at and not self._has_given_up:
                     self._give_up()
         self._line.close()
@@ -82,6 +86,15 @@ class Child:
             self._ends_at = time.monotonic() + self._options.grace
             for feeder in self._feeders:
                 feeder.close()
+
+    def _is_worn_out(self) -> str:
+        """Return why another should follow, if it should: each gets something done."""
+        jobs = sum(feeder.jobs for feeder in self._feeders)
+        if self._options.max_jobs is not None and jobs >= self._options.max_jobs:
+            return f"has run {jobs} jobs"
+        if jobs and self._options.max_rss is not None and (mb := resident_mb()) >= self._options.max_rss:
+            return f"fills {mb:.0f} MB"
+        return ""
 
     def _give_up(self) -> None:
         """Give back what still runs: it will run again elsewhere, from its beginning."""

@@ -128,6 +128,7 @@ class Site:
     def end(self) -> None:
         for program in self.programs:
             program.end()
+            print(program.log)  # which pytest shows when the test has failed
 
     def push(self, *words: str) -> None:
         self.redis.lpush(room.READY, *words)

@@ -55,6 +55,7 @@ def test_a_job_ends_while_redis_is_away(site: Site, server: RedisServer) -> None
     assert site.runs() == {"wait:go:1": 1}
 
 
+@pytest.mark.slow
 def test_a_program_is_stopped_while_redis_is_away(site: Site, server: RedisServer) -> None:
     """It says what it could not record, and ends; that runs again elsewhere."""
     program = site.program("--grace", "0")
@@ -68,6 +69,7 @@ def test_a_program_is_stopped_while_redis_is_away(site: Site, server: RedisServe
     until(lambda: site.runs()["wait:never:1"] == 2)
 
 
+@pytest.mark.slow
 def test_nobody_is_robbed_after_a_long_outage(site: Site, server: RedisServer) -> None:
     """All leases have run out meanwhile: those who live get the time to say so."""
     site.program(lease=1)
