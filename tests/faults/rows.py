@@ -21,6 +21,7 @@ from django_redis_patterns.caching.near import Link, beat
 from django_redis_patterns.caching.place import Tag
 from django_redis_patterns.caching.tally import all_stats
 from django_redis_patterns.caching.through import claim
+from django_redis_patterns.core.worker.lease import hold
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.sync import Follower
 from django_redis_patterns.locks import Held, lock
@@ -358,6 +359,9 @@ ROWS: dict[str, Row] = {
     "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),
     "LeaderboardManager.rebuild": Row(_players(_rebuilt), _standing, ([1, 2, 3], [1, 2, 9])),
     "Follower.look": Row(_players(_look_again), _standing, ([1, 2, 3], [1, 2, 9])),
+    "core.hold": Row(
+        lambda: (hold, "default", "test:live", ["me"], 60), lambda redis: redis.zcard("test:live"), (0, 1)
+    ),
     "realtime.transmit": Row(lambda: (transmit, Message("orders.7", "{}"))),
     "realtime.sign_out": Row(lambda: (sign_out, "7", "digest")),
     "sessions.for_user": Row(_session(lambda session: (for_user, USER)), reads=True),

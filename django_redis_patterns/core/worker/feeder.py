@@ -30,6 +30,7 @@ class Feeder:
         self._closing = threading.Event()
         self._is_unsure = False  # a take may have brought something that was lost on its way
         self._is_to_look = False
+        self.jobs = 0  #: how many have run
         self._tends_at = time.monotonic()
 
     def start(self) -> None:
@@ -65,6 +66,7 @@ class Feeder:
 
     def _ended(self, done: Done) -> None:
         with self._guard:
+            self.jobs += 1
             self._custody.ended(done)
             self._notify()
 
