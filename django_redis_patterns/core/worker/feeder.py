@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from .custody import Custody
 from .feed import Done, Feed, Job
@@ -28,6 +29,7 @@ class Feeder:
         self._guard = threading.Lock()
         self._room, self._due = threading.Condition(self._guard), threading.Condition(self._guard)
         self._closing = threading.Event()
+        self._looking = threading.Lock()  # nobody looks for what was lost while the other's take is on its way
         self._is_unsure = False  # a take may have brought something that was lost on its way
         self._is_to_look = False
         self.jobs = 0  #: how many have run
@@ -118,16 +120,19 @@ class Feeder:
 
     def _recover(self) -> bool:
         """Look for what a lost reply has brought."""
-        with self._guard:
-            held = self._custody.held
         try:
-            jobs = self._feed.recover(held)
+            with self._looking:
+                jobs = self._feed.recover(self._holding())
+                self._succeeded([], jobs)
         except Exception as error:
             self._failed([], error)
         else:
             self._is_unsure = False
-            self._succeeded([], jobs)
         return True
+
+    def _holding(self) -> Sequence[Job]:
+        with self._guard:
+            return self._custody.held
 
     def _finish(self) -> None:
         while True:
@@ -145,12 +150,12 @@ class Feeder:
 
     def _record(self, done: list[Done], free: int) -> None:
         try:
-            jobs = self._feed.step(done, free, 0, self._weather.is_settled(self._lease))
+            with self._looking if free else nullcontext():
+                jobs = self._feed.step(done, free, 0, self._weather.is_settled(self._lease))
+                self._succeeded(done, jobs)
         except Exception as error:
             self._is_unsure |= free > 0
             self._failed(done, error)
-        else:
-            self._succeeded(done, jobs)
 
     def _tend(self) -> None:
         self._tends_at = time.monotonic() + self._lease / 3 * random.uniform(0.8, 1.2)

@@ -17,7 +17,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         site = Site(tmp_path_factory.mktemp("site"), client, server.connection)
         program = site.program("--concurrency", str(AT_ONCE))
         yield site
-        assert "Child" not in program.log
+        assert "killed" not in program.log
         site.end()
 
 
@@ -82,3 +82,11 @@ def test_jobs_of_one_key_run_one_after_another(site: Site) -> None:
         events = [line.split() for line in (site.folder / "diary").read_text().splitlines() if f":{name} " in line]
         assert [event for event, *_ in events] == ["began", "ended"] * 5
         assert [word.split(":")[2] for event, word, _ in events if event == "began"] == list("01234")
+
+
+def test_a_process_that_a_handler_forks_can_be_ended(site: Site) -> None:
+    """As any other; the child itself is not asked to end by that."""
+    pids = {site.noted("began")[-1][1] for _ in done(site, "fork")}
+    done(site, "sleep", 9)
+    assert [line[2] for line in site.noted("ended") if "fork" in line[0]] == ["15"]
+    assert {line[1] for line in site.noted("began")} == pids
