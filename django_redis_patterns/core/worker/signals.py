@@ -1,0 +1,50 @@
+"""Signals as input that one can wait for, beside sockets."""
+
+import signal
+import socket
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Self
+
+
+def _noted(number: int, frame: FrameType | None) -> None:
+    """Do nothing: Python has written the number to the wake-up socket. What handlers start does not inherit it."""
+
+
+class Signals:
+    """Catches *numbers* while it is entered. Select it for reading, and `read` what came. For the main thread."""
+
+    def __init__(self, *numbers: int) -> None:
+        self._numbers = numbers
+        self._before: list[Any] = []
+
+    def __enter__(self) -> Self:
+        self._near, self._far = socket.socketpair()
+        self._near.setblocking(False)
+        self._far.setblocking(False)
+        self._fd_before = signal.set_wakeup_fd(self._far.fileno(), warn_on_full_buffer=False)
+        self._before = [signal.signal(number, _noted) for number in self._numbers]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in zip(self._numbers, self._before, strict=True):
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._fd_before)
+        self._near.close()
+        self._far.close()
+
+    def fileno(self) -> int:
+        """What to select."""
+        return self._near.fileno()
+
+    def wake(self) -> None:
+        """End the wait, from any thread."""
+        with suppress(OSError):  # it is full of wakes, or closed
+            self._far.send(b"\0")
+
+    def read(self) -> list[int]:
+        """Return the numbers that came, in order, without those that nobody asked for."""
+        came = b""
+        with suppress(BlockingIOError):
+            came = self._near.recv(1024)
+        return [number for number in came if number in self._numbers]
