@@ -7,9 +7,9 @@
     def send_receipt(event): ...                                    # manage.py redis consume
 
 Append: XADD. Read: XRANGE, XREAD. Consume: one script to acknowledge and one to take, in one trip a batch.
-Promises: every event is handled at least once by each group, its end is recorded once; a consumer that dies is replaced
-when its lease is over, and a living one never is; what fails waits for its retry and holds up nobody, or only the events
-of its own `ordered_by`; nothing that a living group has not acknowledged is trimmed.
+Promises: each group handles every event at least once, and its end is recorded once; what a dead consumer had is taken
+over when its lease is over, and nothing from a living one; what fails waits for its retry and holds up nobody, or only
+the events of its own `ordered_by`; nothing is trimmed that a living group has not acknowledged.
 """
 
 from django_redis_patterns.core.worker.backoff import Backoff, exponential

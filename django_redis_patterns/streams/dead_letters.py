@@ -19,7 +19,7 @@ TOGETHER = 500
 
 
 class DeadLetter(NamedTuple):
-    """One event that was given up. ``id`` is the letter's own, ``event_id`` the event's; ``data`` None if unreadable."""
+    """An event given up. ``id`` is the letter's own, ``event_id`` the event's; ``data`` None if unreadable."""
 
     id: str
     event_id: str
@@ -88,7 +88,7 @@ class DeadLetters:
             for start in range(0, len(ids), TOGETHER):
                 yield ids[start : start + TOGETHER]
             return
-        newest = await io.redis.xrevrange(self._dead, count=1)
+        newest: Any = await io.redis.xrevrange(self._dead, count=1)
         while newest and (rows := await io.redis.xrange(self._dead, "-", newest[0][0], TOGETHER)):
             yield [id for id, _ in rows]
 

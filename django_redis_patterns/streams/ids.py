@@ -46,7 +46,7 @@ async def place(io: IO, moment: Moment) -> str:
         return _milliseconds(now - moment)
     if isinstance(moment, datetime):
         return _milliseconds(moment if timezone.is_aware(moment) else timezone.make_aware(moment))
-    if not isinstance(moment, str) or not _ID.match(moment):
+    if not _ID.match(str(moment)):
         raise ValueError(f"A place in a log is an id such as '1700000000000-0', a datetime or a timedelta: {moment!r}.")
     return moment
 

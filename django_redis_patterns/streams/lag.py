@@ -13,8 +13,9 @@ MOST_COUNTED = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class ConsumerLag:
-    """One consumer. ``pending``: events it runs or has taken ahead; ``oldest``: the age of the first of them, from its
-    append, in seconds. ``idle``: seconds since it last asked; ``lease``: seconds until it counts as dead, 0 when it does.
+    """One consumer. ``pending``: events it runs or has taken ahead; ``oldest``: the age of the first, in seconds.
+
+    ``idle``: seconds since it last took or gave back something; ``lease``: seconds until it is dead, 0 if it is.
     """
 
     name: str

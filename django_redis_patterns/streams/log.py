@@ -85,12 +85,13 @@ class Log:
         return (await self._add(io, Addition(SERIALIZER.dumps(data), idempotency_key)))[0]
 
     async def _append_many(self, io: IO, events: Iterable[Any]) -> list[str]:
-        """Append *events* in their order and return their ids. One trip for each 1000, of which all are appended or none."""
+        """Append *events* in their order and return their ids. Each 1000 are one trip, and are appended all or none.
+
+        Raises as `append`, before anything is sent if one of them cannot be stored.
+        """
         return await self._add(io, *(Addition(SERIALIZER.dumps(data)) for data in events))
 
-    def append_on_commit(
-        self, data: Any, *, idempotency_key: str | None = None, using: str = DEFAULT_DB_ALIAS
-    ) -> None:
+    def append_on_commit(self, data: Any, *, idempotency_key: str | None = None, using: str = DEFAULT_DB_ALIAS) -> None:
         """Append when the transaction on *using* commits, and not at all on rollback; at once outside of one.
 
         All of one commit go in one trip, in their order. *data* is taken as it is now: it raises `SerializationError`

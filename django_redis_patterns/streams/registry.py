@@ -13,7 +13,7 @@ def register(consumer: "Consumer") -> None:
     place = (consumer.stream.name, consumer.group)
     before = _consumers.get(place)
     if before is not None and before.path != consumer.path:
-        raise ValueError(f"The group {consumer.name!r} has two handlers, {before.path} and {consumer.path}: name one anew.")
+        raise ValueError(f"The group {consumer.name!r} has two handlers, {before.path} and {consumer.path}.")
     _consumers[place] = consumer
 
 

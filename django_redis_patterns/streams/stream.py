@@ -25,8 +25,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 class Stream(Log):
     """An event log: ``orders = Stream("orders", retention=timedelta(days=30))``.
 
-    ``retention``: seconds or a timedelta for which everything is kept (the ``RETENTION`` of the settings). What is older
-    goes once every group has acknowledged it. ``maxlen``: at most so many entries, whatever the groups have not read;
+    ``retention``: seconds or a timedelta for which everything is kept (the settings' ``RETENTION``). What is older goes
+    once every group has acknowledged it. ``maxlen``: at most so many entries, whatever the groups have not read;
     `lag` tells how much that was. Without either it grows for ever. Every call raises `RedisUnavailable` when Redis is
     away.
     """

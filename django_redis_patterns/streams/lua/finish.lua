@@ -1,6 +1,6 @@
 -- KEYS: log, due, tries, dead, lanes, stirred, wake
 -- ARGV: group, consumer, first, last, acks, records...
--- RETURNS: how many were acknowledged, then the ids that are not this consumer's any more: nothing was done with them
+-- RETURNS: how many were acknowledged, then the ids that another consumer has by now: nothing was done with them
 -- records: id and deliveries of so many acks, then of each other event its verb, id, deliveries, a number and a text.
 -- again: it failed, and is due in number ms. apart: it failed in a batch, and is due now, by itself; no attempt counts.
 -- back: it was not run. dead: number attempts were made, text is why. drop: the same, and nobody wants the letter.
@@ -26,7 +26,10 @@ local function is_mine(id, deliveries)
   if mine[id] == tonumber(deliveries) then
     return true
   end
-  lost[#lost + 1] = id
+  local rows = redis.pcall('XPENDING', log, group, id, id, 1)
+  if rows[1] and rows[1][2] ~= 'waiting' then
+    lost[#lost + 1] = id
+  end
   if is_ordered then
     stir((lane_of(id)))
   end

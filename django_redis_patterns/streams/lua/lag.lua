@@ -17,7 +17,7 @@ local from, unread, first, most = row[8], 0, false, tonumber(ARGV[2])
 repeat
   local page = redis.call('XRANGE', log, '(' .. from, '+', 'COUNT', 1000)
   unread = unread + #page
-  first = first or (page[1] and page[1][1])
+  first = first or (page[1] and page[1][1] or false)
   from = page[#page] and page[#page][1]
 until #page < 1000 or unread >= most
 if unread >= most and type(row[12]) == 'number' then
@@ -29,7 +29,7 @@ told[9], told[10] = redis.call('HGET', KEYS[4], group), redis.call('ZSCORE', KEY
 for _, one in ipairs(redis.call('XINFO', 'CONSUMERS', log, group)) do
   local oldest = one[4] > 0 and redis.call('XPENDING', log, group, '-', '+', 1, one[2])[1]
   local n = #told
-  told[n + 1], told[n + 2], told[n + 3] = one[2], one[4], oldest and oldest[1]
+  told[n + 1], told[n + 2], told[n + 3] = one[2], one[4], oldest and oldest[1] or false
   told[n + 4], told[n + 5] = one[6], redis.call('ZSCORE', KEYS[2], one[2])
 end
 return told

@@ -2,8 +2,8 @@
 -- ARGV: group, consumer, most, alone
 -- RETURNS: nil when there is no such group, else next, held, gone, again, new
 -- next: ms until something is due (-1: nothing is). held: 1 if a suspect, which has killed consumers, waits until this
--- one has nothing else in hand (alone is 1). gone: ids that have left the log. again: id, deliveries, failures (-1:
--- none), data of each event that was delivered before. new: id and data of the others.
+-- one has nothing else in hand (alone is 1). gone: ids that have left the log. again: id, data, deliveries, failures
+-- (-1: none), '' of each event that was delivered before. new: id and data of the others.
 local log, group, me, most = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -18,8 +18,8 @@ local function claim(id, deliveries, failures)
   local entry = redis.call('XCLAIM', log, group, me, 0, id)[1]
   if entry and entry[2] then
     redis.call('ZREM', KEYS[2], id)
-    again[#again + 1], again[#again + 2], again[#again + 3], again[#again + 4] =
-      id, deliveries + 1, failures or -1, entry[2][1] == 'd' and entry[2][2] or ''
+    local data, n = entry[2][1] == 'd' and entry[2][2] or '', #again
+    again[n + 1], again[n + 2], again[n + 3], again[n + 4], again[n + 5] = id, data, deliveries + 1, failures or -1, ''
   else
     redis.call('XACK', log, group, id)
     forget(id)
@@ -48,7 +48,7 @@ end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, math.ceil(most / 2))) do
   retake(id)
 end
-local room = most - #again / 4
+local room = most - #again / 5
 if room > 0 and not is_alone then
   local read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', room, 'STREAMS', log, '>')
   for _, entry in ipairs(read and read[1][2] or {}) do

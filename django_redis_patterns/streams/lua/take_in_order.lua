@@ -1,6 +1,6 @@
--- KEYS: log, due, tries, lanes, stirred
+-- KEYS: log, due, tries, lanes, stirred, wake
 -- ARGV: group, consumer, most, alone, field
--- RETURNS: as take.lua, but again has the lane behind each data, and so has new
+-- RETURNS: as take.lua, with the lane of each event at its end, then the newest ids of log and wake
 -- A lane is all events of a group that have one value in field. lanes has what is not acknowledged of each, in order:
 -- the first is running, or due, and who comes behind it later waits ('waiting' has it). Only the first is ever due. Who
 -- takes it takes those that wait behind it too, to run them one after another.
@@ -53,9 +53,9 @@ local function claim(id, row, failures, lane)
     return false
   end
   redis.call('ZREM', KEYS[2], id)
-  local fields, n = entry[2], #again
-  again[n + 1], again[n + 2], again[n + 3] = id, row[4] + 1, failures or -1
-  again[n + 4], again[n + 5] = fields[1] == 'd' and fields[2] or '', lane or ''
+  local data, n = entry[2][1] == 'd' and entry[2][2] or '', #again
+  again[n + 1], again[n + 2], again[n + 3] = id, data, row[4] + 1
+  again[n + 4], again[n + 5] = failures or -1, lane or ''
   return true
 end
 
@@ -129,5 +129,11 @@ while read and rounds < 4 and not is_alone and #again / 5 + #new / 3 < most do
   end
   rounds = rounds + 1
 end
+
+local function newest(log)
+  local entry = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  return entry and entry[1] or '0-0'
+end
+
 local first = redis.call('EXISTS', KEYS[5]) == 1 and now or redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
-return { first and math.max(first - now, 0) or -1, held, gone, again, new }
+return { first and math.max(first - now, 0) or -1, held, gone, again, new, newest(log), newest(KEYS[6]) }
