@@ -1,12 +1,15 @@
 """What a handler is given."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import EventLost
 
 from .ids import time_of
+
+if TYPE_CHECKING:
+    from .seat import Seat
 
 
 class Event:
@@ -15,14 +18,21 @@ class Event:
     A handler may be tested with one of your own: ``send_receipt(Event("1-0", {"order_id": 7}))``.
     """
 
-    __slots__ = ("_claim", "attempt", "connection", "data", "id")
+    __slots__ = ("_deliveries", "_seat", "attempt", "data", "id")
 
-    def __init__(self, id: str, data: Any, attempt: int = 1, *, connection: str = "", claim: Any = None) -> None:
+    def __init__(
+        self, id: str, data: Any, attempt: int = 1, *, seat: "Seat | None" = None, deliveries: int = 1
+    ) -> None:
         self.id, self.data, self.attempt = id, data, attempt
-        self.connection, self._claim = connection, claim
+        self._seat, self._deliveries = seat, deliveries
 
     def __repr__(self) -> str:
         return f"<Event {self.id}, attempt {self.attempt}>"
+
+    @property
+    def connection(self) -> str:
+        """The alias of the connection that it came by."""
+        return self._seat.connection if self._seat else "default"
 
     @property
     def at(self) -> datetime:
@@ -35,11 +45,7 @@ class Event:
         Raises `EventLost`: this process was away for longer than its lease. A handler that takes long needs none to
         keep its event: its supervisor holds the lease.
         """
-        if self._claim is None:
-            return
-        log, group, consumer, deliveries = self._claim
-        rows: Any = await io.redis.xpending_range(log, group, self.id, self.id, 1, consumer)
-        if not rows or rows[0]["times_delivered"] != deliveries:
+        if self._seat is not None and not await self._seat.has(io, self.id, self._deliveries):
             raise EventLost(self.id)
 
     heartbeat, aheartbeat = both(_heartbeat)

@@ -95,7 +95,7 @@ class Feed:
             self._emptied.notify_all()
 
     def _jobs(self, events: Iterable[Taken]) -> list[Job]:
-        jobs = [Job(self._consumer, self._seat.name, together) for together in self._together(events)]
+        jobs = [Job(self._seat, together) for together in self._together(events)]
         with self._emptied:
             self._in_hand += len(jobs)
         return jobs

@@ -11,7 +11,7 @@ from django_redis_patterns.exceptions import RedisPatternsError, SerializationEr
 from .consumer import Consumer
 from .entries import SERIALIZER
 from .event import Event
-from .seat import Record, Taken
+from .seat import Record, Seat, Taken
 
 #: How often consumers may die over one event. From the third time on it is run alone, and so is the one to blame.
 CRASHES = 5
@@ -25,12 +25,12 @@ class Killed(RedisPatternsError):
 
 
 class Job:
-    """Runs the handler of *consumer*, in the process *seat*, for one event or a batch of them."""
+    """Runs the handler for one event that *seat* has taken, or a batch of them."""
 
     __slots__ = ("_broken", "_consumer", "_seat", "events", "key")
 
-    def __init__(self, consumer: Consumer, seat: str, events: list[Taken]) -> None:
-        self._consumer, self._seat, self.events = consumer, seat, events
+    def __init__(self, seat: Seat, events: list[Taken]) -> None:
+        self._consumer, self._seat, self.events = seat.consumer, seat, events
         self.key = events[0].lane.decode() or None
         self._broken: dict[bytes, Exception] = {}
 
@@ -55,7 +55,6 @@ class Job:
         return events[0] if self._consumer.batch == 1 else events
 
     def _event(self, taken: Taken) -> Event | None:
-        stream = self._consumer.stream
         try:
             if taken.deliveries - max(taken.failures, 0) > CRASHES:
                 raise Killed(f"{CRASHES} consumers died while they ran it")
@@ -63,9 +62,8 @@ class Job:
         except (Killed, SerializationError) as error:
             self._broken[taken.id] = error
             return None
-        claim = (stream.keys.log, self._consumer.group, self._seat, taken.deliveries)
         attempt = max(taken.failures, 0) + 1
-        return Event(taken.id.decode(), data, attempt, connection=stream.connection, claim=claim)
+        return Event(taken.id.decode(), data, attempt, seat=self._seat, deliveries=taken.deliveries)
 
     def judge(self, done: Done) -> list[Record]:
         """Return what the end of this job means for its events, unless each is simply done."""

@@ -65,7 +65,7 @@ class Seat:
         self._field = consumer.ordered_by
         keys = consumer.stream.keys
         mine = keys.of(consumer.group)
-        self._keys, self._log, self._wake = keys, keys.log, mine.wake
+        self._keys, self.log, self._wake = keys, keys.log, mine.wake
         self._of_finish = [keys.log, mine.due, mine.tries, mine.dead, mine.lanes, mine.stirred, mine.wake]
         ordered = [] if self._field is None else [mine.lanes, mine.stirred, mine.wake]
         self._of_take = [keys.log, mine.due, mine.tries, *ordered]
@@ -104,11 +104,11 @@ class Seat:
         with io.block(seconds) as waiting:
             try:
                 if self._field is not None:
-                    where: Any = dict(zip((self._log, self._wake), self._news, strict=True))
+                    where: Any = dict(zip((self.log, self._wake), self._news, strict=True))
                     await waiting.xread(where, count=1, block=milliseconds)
                     return []
                 told: Any = await waiting.xreadgroup(
-                    self.consumer.group, self.name, {self._log: ">"}, count=most, block=milliseconds
+                    self.consumer.group, self.name, {self.log: ">"}, count=most, block=milliseconds
                 )
             except ResponseError as error:
                 if not str(error).startswith(_LOST):
@@ -118,24 +118,24 @@ class Seat:
         rows = told[0][1] if told else []
         copies = [id for id, fields in rows if fields.get(ONLY_FOR, self._group) != self._group]
         if copies:
-            await io.redis.xack(self._log, self.consumer.group, *copies)
+            await io.redis.xack(self.log, self.consumer.group, *copies)
         return [Taken(id, fields.get(DATA, b"")) for id, fields in rows if id not in copies]
 
     async def _give_back(self, io: IO, held: Sequence[Taken]) -> int:
         """Give back what Redis thinks this consumer has, and what is not *held*; returns how much."""
         known = {(event.id, event.deliveries) for event in held}
-        try:
-            rows: Any = await io.redis.xpending_range(self._log, self.consumer.group, "-", "+", MOST_HELD, self.name)
-        except ResponseError as error:
-            if not str(error).startswith(_LOST):
-                raise
-            return 0
+        rows = await self._pending(io, "-", "+", MOST_HELD)
         mine = [Taken(row["message_id"], b"", row["times_delivered"]) for row in rows]
         strange = [event for event in mine if (event.id, event.deliveries) not in known]
         if strange:
             await self._finish(io, Ends(others=[Record("back", event) for event in strange]))
             self.due_at = 0.0
         return len(strange)
+
+    async def has(self, io: IO, id: str, deliveries: int) -> bool:
+        """Return whether the event is this consumer's since its delivery number *deliveries*."""
+        rows = await self._pending(io, id, id, 1)
+        return bool(rows) and rows[0]["times_delivered"] == deliveries
 
     exchange, aexchange = both(_exchange)
     listen, alisten = both(_listen)
@@ -144,6 +144,15 @@ class Seat:
     @property
     def _group(self) -> bytes:
         return self.consumer.group.encode()
+
+    async def _pending(self, io: IO, first: str, last: str, count: int) -> Any:
+        """Return what Redis says of this consumer's events; nothing when the group is lost."""
+        try:
+            return await io.redis.xpending_range(self.log, self.consumer.group, first, last, count, self.name)
+        except ResponseError as error:
+            if not str(error).startswith(_LOST):
+                raise
+            return []
 
     async def _finish(self, io: IO, ends: Ends) -> int:
         events = ends.done + [record.event for record in ends.others]
@@ -198,10 +207,8 @@ def _rows(flat: Sequence[Any], width: int) -> Iterator[tuple[Any, ...]]:
 
 def _span(events: Sequence[Taken]) -> tuple[bytes, bytes]:
     """Return the first and the last id of *events*."""
-    ids = [event.id for event in events]
-    if len(ids) == 1:
-        return ids[0], ids[0]
-    return min(ids, key=_order), max(ids, key=_order)
+    ids = sorted((event.id for event in events), key=_order)
+    return ids[0], ids[-1]
 
 
 def _order(id: bytes) -> tuple[int, int]:
