@@ -55,15 +55,15 @@ class Job:
         return events[0] if self._consumer.batch == 1 else events
 
     def _event(self, taken: Taken) -> Event | None:
+        id, data, deliveries, failures, _ = taken
+        failed = max(failures, 0)
         try:
-            if taken.deliveries - max(taken.failures, 0) > CRASHES:
+            if deliveries - failed > CRASHES:
                 raise Killed(f"{CRASHES} consumers died while they ran it")
-            data = SERIALIZER.loads(taken.data)
+            return Event(id.decode(), SERIALIZER.loads(data), failed + 1, seat=self._seat, deliveries=deliveries)
         except (Killed, SerializationError) as error:
-            self._broken[taken.id] = error
+            self._broken[id] = error
             return None
-        attempt = max(taken.failures, 0) + 1
-        return Event(taken.id.decode(), data, attempt, seat=self._seat, deliveries=taken.deliveries)
 
     def judge(self, done: Done) -> list[Record]:
         """Return what the end of this job means for its events, unless each is simply done."""
@@ -72,8 +72,9 @@ class Job:
         return [self._judged(event, done.error) for event in self.events]
 
     def is_simply(self, done: Done) -> bool:
-        """Whether every event of this job succeeded at once."""
-        return done.ran and done.error is None and not self._broken and self.events[0].failures < 0
+        """Whether every event of this job succeeded at its first delivery."""
+        went_well = done.ran and done.error is None and not self._broken
+        return went_well and all(event.deliveries == 1 for event in self.events)
 
     def _judged(self, event: Taken, error: BaseException | None) -> Record:
         broken = self._broken.get(event.id)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -157,9 +157,9 @@ class Seat:
     async def _finish(self, io: IO, ends: Ends) -> int:
         events = ends.done + [record.event for record in ends.others]
         first, last = _span(events)
-        acks = [part for event in ends.done for part in (event.id, event.deliveries)]
         others = [part for verb, event, *rest in ends.others for part in (verb, event.id, event.deliveries, *rest)]
-        args = [self.consumer.group, self.name, first, last, len(ends.done), *acks, *others]
+        done = b" ".join(event.id for event in ends.done)
+        args = [self.consumer.group, self.name, first, last, done, *others]
         acked, *lost = await io.run(FINISH, keys=self._of_finish, args=args)
         if lost:
             trace.count("streams.fenced", len(lost))
@@ -190,19 +190,16 @@ class Seat:
 
     def _read(self, told: Any) -> list[Taken]:
         """Return what was taken, and remember the rest of what the script told."""
-        next_ms, held, gone, again, new, *news = told
+        next_ms, held, gone, again, ids, lanes, new, *news = told
         self.due_at = time.monotonic() + next_ms / 1000 if next_ms >= 0 else float("inf")
         self.has_suspects = bool(held)
         self._news = [id.decode() for id in news]
         tell_trimmed(self._keys.name, self.consumer.group, gone)
-        before = [Taken(*row) for row in _rows(again, 5)]
-        if self._field is None:
-            return before + [Taken(id, data) for id, data in _rows(new, 2)]
-        return before + [Taken(id, data, lane=lane) for id, data, lane in _rows(new, 3)]
-
-
-def _rows(flat: Sequence[Any], width: int) -> Iterator[tuple[Any, ...]]:
-    return zip(*(flat[i::width] for i in range(width)), strict=True)
+        before = [Taken(*row) for row in zip(*(again[i::5] for i in range(5)), strict=True)]
+        if not lanes:
+            return before + [Taken(id, data) for id, data in zip(ids.split(), new, strict=True)]
+        rows = zip(ids.split(), new, lanes.split(), strict=True)
+        return before + [Taken(id, data, lane=lane) for id, data, lane in rows]
 
 
 def _span(events: Sequence[Taken]) -> tuple[bytes, bytes]:

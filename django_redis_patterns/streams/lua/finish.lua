@@ -1,8 +1,8 @@
 -- KEYS: log, due, tries, dead, lanes, stirred, wake
--- ARGV: group, consumer, first, last, acks, records...
+-- ARGV: group, consumer, first, last, done, records...
 -- RETURNS: how many were acknowledged, then the ids that another consumer has by now: nothing was done with them
--- records: id and deliveries of so many acks, then of each other event its verb, id, deliveries, a number and a text.
--- again: it failed, and is due in number ms. apart: it failed in a batch, and is due now, by itself; no attempt counts.
+-- done: ids of what was delivered once, and needs no more. records: of each other event its verb, id, deliveries, a
+-- number and a text. again: it failed, and is due in number ms. apart: it failed in a batch, and is due now, by itself; no attempt counts.
 -- back: it was not run. dead: number attempts were made, text is why. drop: the same, and nobody wants the letter.
 -- An event is this consumer's while it has it and it was not delivered again since: then somebody else may run it.
 local log, group, me, clock = KEYS[1], ARGV[1], ARGV[2], redis.call('TIME')
@@ -81,13 +81,12 @@ local rows = redis.pcall('XPENDING', log, group, ARGV[3], ARGV[4], 100000, me)
 for _, row in ipairs(rows) do
   mine[row[1]] = row[4]
 end
-local rest = 6 + 2 * tonumber(ARGV[5])
-for i = 6, rest - 1, 2 do
-  if is_mine(ARGV[i], ARGV[i + 1]) then
-    finish(ARGV[i])
+for id in string.gmatch(ARGV[5], '%S+') do
+  if is_mine(id, 1) then
+    finish(id)
   end
 end
-for i = rest, #ARGV, 5 do
+for i = 6, #ARGV, 5 do
   if is_mine(ARGV[i + 1], ARGV[i + 2]) then
     act[ARGV[i]](ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
   end

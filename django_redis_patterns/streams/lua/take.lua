@@ -1,13 +1,13 @@
 -- KEYS: log, due, tries
 -- ARGV: group, consumer, most, alone
--- RETURNS: nil when there is no such group, else next, held, gone, again, new
+-- RETURNS: nil when there is no such group, else next, held, gone, again, ids, lanes, new
 -- next: ms until something is due (-1: nothing is). held: 1 if a suspect, which has killed consumers, waits until this
 -- one has nothing else in hand (alone is 1). gone: ids that have left the log. again: id, data, deliveries, failures
--- (-1: none), '' of each event that was delivered before. new: id and data of the others.
+-- (-1: none), lane of each event that was delivered before. ids, lanes and data of new ones.
 local log, group, me, most = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local held, gone, again, new, is_alone = 0, {}, {}, {}, false
+local held, gone, again, ids, new, is_alone = 0, {}, {}, {}, {}, false
 
 local function forget(id)
   redis.call('ZREM', KEYS[2], id)
@@ -56,9 +56,9 @@ if room > 0 and not is_alone then
     if fields[3] == 'g' and fields[4] ~= group then -- a copy for another group
       redis.call('XACK', log, group, entry[1])
     else
-      new[#new + 1], new[#new + 2] = entry[1], fields[1] == 'd' and fields[2] or ''
+      ids[#ids + 1], new[#new + 1] = entry[1], fields[1] == 'd' and fields[2] or ''
     end
   end
 end
 local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
-return { first and math.max(first - now, 0) or -1, held, gone, again, new }
+return { first and math.max(first - now, 0) or -1, held, gone, again, table.concat(ids, ' '), '', new }

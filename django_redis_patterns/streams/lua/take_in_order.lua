@@ -1,13 +1,14 @@
 -- KEYS: log, due, tries, lanes, stirred, wake
 -- ARGV: group, consumer, most, alone, field
--- RETURNS: as take.lua, with the lane of each event at its end, then the newest ids of log and wake
+-- RETURNS: as take.lua, then the newest ids of log and wake
 -- A lane is all events of a group that have one value in field. lanes has what is not acknowledged of each, in order:
 -- the first is running, or due, and who comes behind it later waits ('waiting' has it). Only the first is ever due. Who
 -- takes it takes those that wait behind it too, to run them one after another.
 local log, group, me, most = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local held, gone, again, new, is_alone, mine = 0, {}, {}, {}, false, {}
+local held, gone, again, is_alone = 0, {}, {}, false
+local ids, lanes, new, mine = {}, {}, {}, {}
 
 local function padded(id)
   local ms, seq = string.match(id, '(%d+)-(%d+)')
@@ -97,8 +98,8 @@ local function arrange(id, fields)
   redis.call('ZADD', KEYS[4], lane, padded(id))
   if is_free then
     mine[lane] = true
-    local n = #new
-    new[n + 1], new[n + 2], new[n + 3] = id, fields[1] == 'd' and fields[2] or '', lane
+    local n = #new + 1
+    ids[n], lanes[n], new[n] = id, lane, fields[1] == 'd' and fields[2] or ''
   else
     redis.call('XCLAIM', log, group, 'waiting', 0, id, 'RETRYCOUNT', 0, 'JUSTID')
     wake(lane)
@@ -117,8 +118,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0
   end
 end
 local rounds, read = 0, true
-while read and rounds < 4 and not is_alone and #again / 5 + #new / 3 < most do
-  local room = most - #again / 5 - #new / 3
+while read and rounds < 4 and not is_alone and #again / 5 + #new < most do
+  local room = most - #again / 5 - #new
   read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', room, 'STREAMS', log, '>')
   for _, entry in ipairs(read and read[1][2] or {}) do
     if entry[2][3] == 'g' and entry[2][4] ~= group then
@@ -136,4 +137,6 @@ local function newest(log)
 end
 
 local first = redis.call('EXISTS', KEYS[5]) == 1 and now or redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
-return { first and math.max(first - now, 0) or -1, held, gone, again, new, newest(log), newest(KEYS[6]) }
+local next = first and math.max(first - now, 0) or -1
+ids, lanes = table.concat(ids, ' '), table.concat(lanes, ' ')
+return { next, held, gone, again, ids, lanes, new, newest(log), newest(KEYS[6]) }
