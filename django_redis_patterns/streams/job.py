@@ -74,7 +74,7 @@ class Job:
     def is_simply(self, done: Done) -> bool:
         """Whether every event of this job succeeded at its first delivery."""
         went_well = done.ran and done.error is None and not self._broken
-        return went_well and all(event.deliveries == 1 for event in self.events)
+        return went_well and all(event.deliveries == 1 and event.failures < 0 for event in self.events)
 
     def _judged(self, event: Taken, error: BaseException | None) -> Record:
         broken = self._broken.get(event.id)
