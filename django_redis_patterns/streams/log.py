@@ -29,7 +29,7 @@ MOST_TRIMMED = 10_000
 #: One append in so many trims, so that a log without consumers does not grow for ever.
 SELDOM = 100
 #: Seconds that `tail` asks Redis to wait in one go.
-PATIENCE = 5
+PATIENCE = 5.0
 #: The least seconds until a group that nobody sees is abandoned.
 LEAST_ABSENCE = 86400
 
@@ -122,7 +122,7 @@ class Log:
         last = await self._newest(io) if after is None else await place(io, after)
         with io.block(PATIENCE) as waiting:
             while True:
-                told: Any = await waiting.xread({self.keys.log: last}, count=TOGETHER, block=PATIENCE * 1000)
+                told: Any = await waiting.xread({self.keys.log: last}, count=TOGETHER, block=round(PATIENCE * 1000))
                 for id, fields in told[0][1] if told else ():
                     last = id.decode()
                     if (entry := entry_of(id, fields)) is not None:

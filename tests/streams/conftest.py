@@ -5,6 +5,7 @@ import pytest
 
 from django_redis_patterns.streams import Stream, registry
 from django_redis_patterns.streams.registry import consumers
+from django_redis_patterns.testing.fixtures import fault_proxy
 
 
 @pytest.fixture(autouse=True)
