@@ -34,8 +34,7 @@ class Child:
         self._ends_at: float | None = None
         self._has_given_up = False
         self._holds_at = float("inf")
-        # SIGINT and SIGHUP go to all who hang on a terminal: the supervisor decides what they mean.
-        self._signals = Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        self._signals = Signals()
 
     def run(self) -> int:
         """Work until the end; returns the exit code, or leaves at once when handlers are still at it."""
@@ -46,11 +45,13 @@ class Child:
                     self._fend_for_itself()
                 if self._ends_at is not None and time.monotonic() >= self._ends_at and not self._has_given_up:
                     self._give_up()
+        self._line.close()
         return self._leave()
 
     def _listen(self) -> None:
         sources: list[Signals | Lifeline] = [self._signals] if self._line.is_cut else [self._signals, self._line]
         ready = select.select(sources, [], [], LOOK if self._ends_at is None else LOOK / 10)[0]
+        # What else asks for the end has reached the supervisor too, which decides.
         if self._signals in ready and signal.SIGTERM in self._signals.read():
             self._drain()
         for order in self._line.hear() if self._line in ready else ():
@@ -67,7 +68,7 @@ class Child:
             self._drain()
         elif verb == "leave":
             self._drain()
-            self._ends_at = 0.0
+            self._ends_at = time.monotonic()
 
     def _begin(self, name: str) -> None:
         self._name = name
@@ -106,7 +107,7 @@ class Child:
                 self._workload.hold([self._name], self._workload.lease)
 
     def _leave(self) -> int:
-        if self._line.is_cut and self._name:
+        if self._holds_at != float("inf"):
             with suppress(RedisPatternsError, RedisError):
                 self._workload.release([self._name])
         if not all(feeder.is_empty for feeder in self._feeders):

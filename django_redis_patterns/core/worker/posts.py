@@ -8,6 +8,7 @@ import time
 from .backoff import exponential
 from .identity import name_of
 from .lifeline import Lifeline
+from .signals import kept_back
 
 #: A child that lived for so many seconds was well. The first that was not is replaced at once, the next one later.
 WELL = 10.0
@@ -35,7 +36,8 @@ class Post:
         self.line, far = Lifeline.pair()
         try:
             words = [sys.executable, *sys.orig_argv[1:], "--child", str(far)]
-            self._child = subprocess.Popen(words, pass_fds=[far], stdin=subprocess.DEVNULL)
+            with kept_back():
+                self._child = subprocess.Popen(words, pass_fds=[far], stdin=subprocess.DEVNULL)
         finally:
             os.close(far)
         self._began = time.monotonic()

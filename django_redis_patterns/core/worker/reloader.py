@@ -12,7 +12,7 @@ from pathlib import Path
 from django.utils.autoreload import StatReloader, iter_all_python_module_files
 
 from .lifeline import Lifeline
-from .signals import Signals
+from .signals import Signals, kept_back
 
 #: Seconds between two looks at the files.
 LOOK = 1.0
@@ -33,7 +33,7 @@ class Reloader:
 
     def run(self) -> int:
         """Work until the end; returns the exit code."""
-        with Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD) as signals:
+        with Signals(signal.SIGCHLD) as signals:
             self._start()
             while self._program or not self._is_stopping:
                 select.select([signals], [], [], LOOK)
@@ -48,7 +48,8 @@ class Reloader:
         self._line, far = Lifeline.pair()
         try:
             words = [sys.executable, *sys.orig_argv[1:], "--watched", str(far)]
-            self._program = subprocess.Popen(words, pass_fds=[far])
+            with kept_back():
+                self._program = subprocess.Popen(words, pass_fds=[far])
         finally:
             os.close(far)
 

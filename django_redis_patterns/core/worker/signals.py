@@ -2,7 +2,8 @@
 
 import signal
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Self
 
@@ -11,11 +12,25 @@ def _noted(number: int, frame: FrameType | None) -> None:
     """Do nothing: Python has written the number to the wake-up socket. What handlers start does not inherit it."""
 
 
-class Signals:
-    """Catches *numbers* while it is entered. Select it for reading, and `read` what came. For the main thread."""
+#: What asks a program to end. SIGINT and SIGHUP go to all who hang on a terminal.
+ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-    def __init__(self, *numbers: int) -> None:
-        self._numbers = numbers
+
+@contextmanager
+def kept_back() -> Iterator[None]:
+    """Let what asks for the end wait: in this thread for the block, in a program that it starts for its `Signals`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Signals:
+    """Catches `ENDS`, and *more*, while it is entered. Select it, and `read` what came. For the main thread."""
+
+    def __init__(self, *more: int) -> None:
+        self._numbers = (*ENDS, *more)
         self._before: list[Any] = []
 
     def __enter__(self) -> Self:
@@ -24,6 +39,7 @@ class Signals:
         self._far.setblocking(False)
         self._fd_before = signal.set_wakeup_fd(self._far.fileno(), warn_on_full_buffer=False)
         self._before = [signal.signal(number, _noted) for number in self._numbers]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
         return self
 
     def __exit__(self, *_: object) -> None:

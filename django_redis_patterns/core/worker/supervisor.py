@@ -40,7 +40,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Work until the last child is gone."""
-        with Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD) as signals:
+        with Signals(signal.SIGCHLD) as signals:
             while not self._kills_at or any(post.is_filled for post in self._posts):
                 for number in signals.read():
                     self._obey(number)
