@@ -10,12 +10,13 @@ from django_redis_patterns.core.worker.feed import Done
 from django_redis_patterns.core.worker.feed import Job as AnyJob
 
 from .consumer import Consumer
-from .job import Job, tell
-from .log import Log
-from .seat import Ends, Record, Seat, Taken
+from .job import BatchJob, Job
+from .pace import Pace
+from .seat import Ends, Seat, Taken
+from .verdict import Note, judge, tell
 
-#: Short jobs that are taken ahead, in events.
-AHEAD = 64
+#: Jobs to take ahead when they are short; events that one child has in hand at most, with all of its jobs.
+AHEAD, MOST_IN_HAND = 64, 1000
 #: Seconds to block while something is in hand: when it fails, its retry may be the next thing to do.
 GLANCE = 1.0
 
@@ -26,44 +27,48 @@ class Feed:
     def __init__(self, consumer: Consumer, name: str, lease: float) -> None:
         self.name, self.concurrency = consumer.name, consumer.concurrency
         self.ahead = max(1, AHEAD // consumer.batch)
-        self._consumer, self._seat = consumer, Seat(consumer, name)
+        self._consumer, self._seat, self._pace = consumer, Seat(consumer, name), Pace()
         self._tends_every, self._tends_at = lease / 3, 0.0
         self._in_hand = 0
-        self._emptied = threading.Condition()
+        self._changed = threading.Condition()
 
     def step(self, done: Sequence[Done], free: int, wait: float, takes_over: bool) -> Sequence[Job]:
         """Record *done* and take at most *free* jobs."""
-        most = free * self._consumer.batch
-        if wait and not done and self._has_nothing_due():
-            return self._jobs(self._seat.listen(most, self._patience(wait)))
-        ends, notes = self._ends(done)
-        held = self._in_hand - len(done)
-        if self._seat.has_suspects and held > 0:
-            most = 0
+        ends = Ends()
+        notes = judge(self._consumer, done, ends)
+        held = self._in_hand - len(ends)
+        most = self._most(free, held)
+        if most > 0 and not done and wait and self._has_nothing_due():
+            return self._jobs(self._seat.listen(most, self._patience(wait)), free)
+        if most <= 0 and not done:
+            self._pause(wait)
+            return []
         cares = most > 0 and time.monotonic() >= self._tends_at
         if cares:
             self._tends_at = time.monotonic() + self._tends_every
-        if ends or most:
-            jobs = self._jobs(self._seat.exchange(ends, most, alone=held == 0, cares=cares, takes_over=takes_over))
-            self._recorded(done, notes)
-            return jobs
-        with self._emptied:
-            self._emptied.wait_for(lambda: not self._in_hand, wait)
-        return []
+        taken = self._seat.exchange(ends, max(most, 0), alone=held == 0, cares=cares, takes_over=takes_over)
+        self._recorded(done, ends, notes)
+        return self._jobs(taken, free)
 
     def recover(self, held: Sequence[AnyJob]) -> Sequence[Job]:
         """Give back what nobody here knows of; it will be taken like anything that is due."""
-        jobs = cast(Sequence[Job], held)
-        self._seat.give_back([event for job in jobs for event in job.events])
-        with self._emptied:
-            self._in_hand = len(jobs)
+        events = [event for job in cast(Sequence[Job], held) for event in job.events]
+        self._seat.give_back(events)
+        with self._changed:
+            self._in_hand = len(events)
         return []
 
     def tend(self) -> None:
         """Drop what nobody needs any more."""
-        stream: Log = self._consumer.stream
-        if stream.retention is not None:
-            stream.trim()
+        if self._consumer.stream.retention is not None:
+            self._consumer.stream.trim()
+
+    def _most(self, free: int, held: int) -> int:
+        """Return how many events to take for *free* jobs, when *held* are in hand."""
+        if self._seat.has_suspects and held > 0:
+            return 0
+        most = free * self._consumer.batch
+        return most if self._consumer.batch > 1 else min(most * self._pace.together, max(MOST_IN_HAND - held, free))
 
     def _has_nothing_due(self) -> bool:
         now = time.monotonic()
@@ -74,44 +79,44 @@ class Feed:
         longest = min(wait, self._seat.due_at - now, self._tends_at - now)
         return min(longest, GLANCE) if self._in_hand else longest
 
-    def _ends(self, done: Sequence[Done]) -> tuple[Ends, list[tuple[Done, list[Record]]]]:
-        """Return what to record, and what to say about it then."""
-        ends, notes = Ends(), []
+    def _pause(self, wait: float) -> None:
+        """Wait until less is in hand."""
+        with self._changed:
+            before = self._in_hand
+            self._changed.wait_for(lambda: self._in_hand < before, wait)
+
+    def _recorded(self, done: Sequence[Done], ends: Ends, notes: Sequence[Note]) -> None:
+        tell(self._consumer, notes)
         for one in done:
-            job = cast(Job, one.job)
-            if job.is_simply(one):
-                ends.done += job.events
-            else:
-                records = job.judge(one)
-                ends.others += records
-                notes.append((one, records))
-        return ends, notes
+            if one.ran:
+                self._pace.took(one.seconds, len(cast(Job, one.job).events))
+        with self._changed:
+            self._in_hand -= len(ends)
+            self._changed.notify_all()
 
-    def _recorded(self, done: Sequence[Done], notes: Iterable[tuple[Done, list[Record]]]) -> None:
-        for one, records in notes:
-            tell(self._consumer, one, records)
-        with self._emptied:
-            self._in_hand -= len(done)
-            self._emptied.notify_all()
+    def _jobs(self, events: list[Taken], free: int) -> list[Job]:
+        with self._changed:
+            self._in_hand += len(events)
+        if self._consumer.batch > 1:
+            return [BatchJob(self._seat, together) for together in self._batches(events)]
+        return [Job(self._seat, together) for together in self._lines(events, free)]
 
-    def _jobs(self, events: Iterable[Taken]) -> list[Job]:
-        jobs = [Job(self._seat, together) for together in self._together(events)]
-        with self._emptied:
-            self._in_hand += len(jobs)
-        return jobs
+    def _lines(self, events: list[Taken], free: int) -> Iterator[list[Taken]]:
+        """Yield what is run one after another: short ones, for the sake of speed, and each lane."""
+        size = max(min(self._pace.together, -(-len(events) // self.concurrency)), -(-len(events) // max(free, 1)))
+        for _, lane in groupby(_by_lane(events), lambda event: event.lane):
+            yield from _cut(list(lane), size)
 
-    def _together(self, events: Iterable[Taken]) -> Iterator[list[Taken]]:
-        """Yield the events of each job: what has failed before is by itself, others in batches, each of one lane."""
-        batch = self._consumer.batch
-        if batch == 1:
-            yield from ([event] for event in events)
-            return
+    def _batches(self, events: Iterable[Taken]) -> Iterator[list[Taken]]:
+        """Yield batches of one lane; what has failed before is by itself."""
         for (_, has_failed), group in groupby(_by_lane(events), lambda event: (event.lane, event.failures >= 0)):
-            alike = list(group)
-            size = 1 if has_failed else batch
-            yield from (alike[start : start + size] for start in range(0, len(alike), size))
+            yield from _cut(list(group), 1 if has_failed else self._consumer.batch)
 
 
 def _by_lane(events: Iterable[Taken]) -> list[Taken]:
     """Return events lane by lane; within one, they keep their order."""
     return sorted(events, key=lambda event: event.lane)
+
+
+def _cut(events: list[Taken], size: int) -> Iterator[list[Taken]]:
+    return (events[start : start + size] for start in range(0, len(events), size))

@@ -52,8 +52,8 @@ class Ends:
     done: list[Taken] = field(default_factory=list)
     others: list[Record] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
-        return bool(self.done or self.others)
+    def __len__(self) -> int:
+        return len(self.done) + len(self.others)
 
 
 class Seat:

@@ -36,11 +36,11 @@ local function in_lane(lane, from, count)
 end
 
 local function wake(lane)
-  for _, id in ipairs(in_lane(lane, 0, 100)) do
-    local row = pending(id)
-    if row then
-      return row[2] == 'waiting' and redis.call('ZADD', KEYS[2], 'NX', string.format('%.0f', now), id)
-    end
+  local id = in_lane(lane, 0, 1)[1]
+  local row = id and pending(id)
+  if row and row[2] == 'waiting' then
+    redis.call('ZADD', KEYS[2], 'NX', string.format('%.0f', now), id)
+  elseif id and not row then
     forget(id)
   end
 end
@@ -118,7 +118,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0
   end
 end
 local rounds, read = 0, true
-while read and rounds < 4 and not is_alone and #again / 5 + #new < most do
+while read and not is_alone and #again / 5 + #new < most and (rounds == 0 or (rounds < 4 and #again + #new == 0)) do
   local room = most - #again / 5 - #new
   read = redis.call('XREADGROUP', 'GROUP', group, me, 'COUNT', room, 'STREAMS', log, '>')
   for _, entry in ipairs(read and read[1][2] or {}) do
