@@ -105,6 +105,18 @@ class Leaderboards:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Streams:
+    """Seconds: ``LEASE`` until what a vanished consumer had is taken over, ``RETENTION`` for which events are kept if
+    a stream says nothing else (None: for ever), ``IDEMPOTENCY_TTL`` for which a key keeps an event from coming twice.
+    """
+
+    connection: str = "default"
+    lease: float = _option(15.0, at_least=1)
+    retention: float | None = _option(None, at_least=0)
+    idempotency_ttl: float = _option(86400.0, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Realtime:
     """``CONNECTION``: which Redis carries the messages."""
 
@@ -127,6 +139,7 @@ class Settings:
     ratelimit: RateLimit = RateLimit()
     locks: Locks = Locks()
     leaderboards: Leaderboards = Leaderboards()
+    streams: Streams = Streams()
     realtime: Realtime = Realtime()
 
 
@@ -135,6 +148,7 @@ ROOMS: dict[str, type] = {
     "RATELIMIT": RateLimit,
     "LOCKS": Locks,
     "LEADERBOARDS": Leaderboards,
+    "STREAMS": Streams,
     "REALTIME": Realtime,
 }
 
