@@ -31,7 +31,7 @@ class Feeder:
         self._closing = threading.Event()
         self._looking = threading.Lock()  # nobody looks for what was lost while the other's take is on its way
         self._is_unsure = False  # a take may have brought something that was lost on its way
-        self._is_to_look = False
+        self._is_to_look = self._is_blocked = False
         self.jobs = 0  #: how many have run
         self._tends_at = time.monotonic()
 
@@ -84,8 +84,9 @@ class Feeder:
         return self._closing.is_set() or self._custody.free >= self._custody.batch
 
     def _is_worth_it(self) -> bool:
-        custody = self._custody
-        return custody.is_idle or self._is_to_look or self._closing.is_set() or len(custody.outbox) >= custody.batch
+        """Whether the finisher should go at once: not for what the taker will carry along."""
+        is_lot = self._custody.is_idle or len(self._custody.outbox) >= self._custody.batch
+        return self._is_to_look or self._closing.is_set() or (self._is_blocked and is_lot)
 
     def _take(self) -> None:
         is_busy = True  # whether the last take brought something: then ends go with the next one, else they may wait
@@ -107,6 +108,8 @@ class Feeder:
             self._is_unsure = True
             self._failed(done, error)
             return True
+        finally:
+            self._is_blocked = False
         self._succeeded(done, jobs)
         return bool(jobs)
 
@@ -116,7 +119,10 @@ class Feeder:
             custody = self._custody
             free = custody.free
             without = free - len(custody.outbox)
-            return (custody.collect(), free) if is_busy or without < custody.batch else ([], without)
+            done, free = (custody.collect(), free) if is_busy or without < custody.batch else ([], without)
+            self._is_blocked = not done
+            self._notify()
+            return done, free
 
     def _recover(self) -> bool:
         """Look for what a lost reply has brought."""
