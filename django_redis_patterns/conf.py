@@ -119,6 +119,18 @@ class Leaderboards:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Streams:
+    """Seconds: ``LEASE`` until what a vanished consumer had is taken over, ``RETENTION`` for which events are kept if
+    a stream says nothing else (None: for ever), ``IDEMPOTENCY_TTL`` for which a key keeps an event from coming twice.
+    """
+
+    connection: str = "default"
+    lease: float = _option(15.0, at_least=1)
+    retention: float | None = _option(None, at_least=0)
+    idempotency_ttl: float = _option(86400.0, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Queues:
     """``LEASE``: seconds after which what a vanished process had is taken over. ``MAX_ATTEMPTS``: how often a job of a
     `Queue` that says nothing else may fail. A job is a dead letter when ``MAX_KILLS`` processes have died that had it;
@@ -157,6 +169,7 @@ class Settings:
     ratelimit: RateLimit = RateLimit()
     locks: Locks = Locks()
     leaderboards: Leaderboards = Leaderboards()
+    streams: Streams = Streams()
     queues: Queues = Queues()
     realtime: Realtime = Realtime()
 
@@ -167,6 +180,7 @@ ROOMS: dict[str, type] = {
     "RATELIMIT": RateLimit,
     "LOCKS": Locks,
     "LEADERBOARDS": Leaderboards,
+    "STREAMS": Streams,
     "QUEUES": Queues,
     "REALTIME": Realtime,
 }

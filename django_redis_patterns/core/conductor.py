@@ -230,7 +230,9 @@ def refuse_to_block_a_loop(seconds: float) -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise SynchronousOnlyOperation("This waits and would block the event loop: await its async twin (the a... name).")
+    raise SynchronousOnlyOperation(
+        "This waits and would block the event loop: await its async twin (the a... name), or use `async for`."
+    )
 
 
 def result(run: Run) -> Any:

@@ -1,5 +1,6 @@
 """A child: runs handlers until it is told to stop, or its supervisor is gone."""
 
+import atexit
 import logging
 import os
 import select
@@ -7,6 +8,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from typing import NoReturn
 
 from redis import RedisError
 
@@ -37,8 +39,8 @@ class Child:
         self._holds_at = float("inf")
         self._signals = Signals()
 
-    def run(self) -> int:
-        """Work until the end; returns the exit code, or leaves at once when handlers are still at it."""
+    def run(self) -> NoReturn:
+        """Work until the end, and end the process."""
         with self._signals:
             while not self._is_over():
                 self._listen()
@@ -50,7 +52,7 @@ class Child:
                 if self._ends_at is not None and time.monotonic() >= self._ends_at and not self._has_given_up:
                     self._give_up()
         self._line.close()
-        return self._leave()
+        self._leave()
 
     def _listen(self) -> None:
         sources: list[Signals | Lifeline] = [self._signals] if self._line.is_cut else [self._signals, self._line]
@@ -119,15 +121,14 @@ class Child:
             with suppress(RedisPatternsError, RedisError):
                 self._workload.hold([self._name], self._workload.lease)
 
-    def _leave(self) -> int:
+    def _leave(self) -> NoReturn:
         if self._holds_at != float("inf"):
             with suppress(RedisPatternsError, RedisError):
                 self._workload.release([self._name])
         if not all(feeder.is_empty for feeder in self._feeders):
             logger.error("%s: some ends could not be recorded: what they belong to runs again.", self._name)
-        if self._has_given_up:  # a handler may be at work still, which must not go on
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
-        return 0
+        # Threads that are at something still, a handler's or a blocked take, must not go on, nor keep the process.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

@@ -1,5 +1,6 @@
 """Threads that run ``def`` handlers, each with database connections of its own."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -10,6 +11,8 @@ from queue import Empty, SimpleQueue
 from django import db
 
 from .feed import Done, Job
+
+logger = logging.getLogger("django_redis_patterns.worker")
 
 
 class Threads:
@@ -72,5 +75,8 @@ def run_here(job: Job) -> Done:
 def refresh() -> None:
     """Do what Django does between requests: close connections that are old or broken, forget what ``DEBUG`` keeps."""
     for connection in db.connections.all(initialized_only=True):
-        connection.queries_log.clear()
-        connection.close_if_unusable_or_obsolete()
+        try:
+            connection.queries_log.clear()
+            connection.close_if_unusable_or_obsolete()
+        except Exception:  # it must not end the thread
+            logger.exception("The connection to database %r could not be closed.", connection.alias)

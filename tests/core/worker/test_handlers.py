@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from django_redis_patterns.testing.servers import RedisServer
+from tests.core.worker import room
 from tests.core.worker.conftest import Site
 
 AT_ONCE = 3
@@ -17,12 +18,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         site = Site(tmp_path_factory.mktemp("site"), client, server.connection)
         program = site.program("--concurrency", str(AT_ONCE))
         yield site
-        assert "Child" not in program.log
+        assert "killed" not in program.log
         site.end()
 
 
 @pytest.fixture(autouse=True)
-def fresh_diary(site: Site) -> None:
+def fresh(site: Site) -> None:
+    """Let no test see what came of the words of another."""
+    site.redis.delete(room.ENDS)
     (site.folder / "diary").write_text("")
 
 
@@ -82,3 +85,11 @@ def test_jobs_of_one_key_run_one_after_another(site: Site) -> None:
         events = [line.split() for line in (site.folder / "diary").read_text().splitlines() if f":{name} " in line]
         assert [event for event, *_ in events] == ["began", "ended"] * 5
         assert [word.split(":")[2] for event, word, _ in events if event == "began"] == list("01234")
+
+
+def test_a_process_that_a_handler_forks_can_be_ended(site: Site) -> None:
+    """As any other; the child itself is not asked to end by that."""
+    pids = {site.noted("began")[-1][1] for _ in done(site, "fork")}
+    done(site, "sleep", 9)
+    assert [line[2] for line in site.noted("ended") if "fork" in line[0]] == ["15"]
+    assert {line[1] for line in site.noted("began")} == pids
