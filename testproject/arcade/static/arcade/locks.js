@@ -18,6 +18,7 @@ const gate = document.querySelector(".gate");
 const news = document.getElementById("news");
 const isStill = matchMedia("(prefers-reduced-motion: reduce)");
 
+const latest = new Map(); // of each line: the click that it speaks of, which answers to earlier ones must not hide
 const silences = new Map();
 
 let timer = 0;
@@ -99,21 +100,30 @@ async function act(event) {
   const button = form.querySelector("button");
   if (button.getAttribute("aria-disabled") === "true") return;
   const says = form.closest("section").querySelector(".says");
-  clearTimeout(silences.get(says));
+  latest.set(says, event);
+  const { ok, text } = await send(form);
+  if (latest.get(says) === event) say(says, ok, text);
+  soon(0);
+}
+
+async function send(form) {
   try {
     const answer = await fetch(form.action, {
       method: "POST",
       body: new FormData(form),
       headers: { Accept: "application/json" },
     });
-    says.dataset.ok = answer.ok;
-    says.textContent = (await answer.json()).says;
+    return { ok: answer.ok, text: (await answer.json()).says };
   } catch {
-    says.dataset.ok = false;
-    says.textContent = "The server does not answer. Try again in a moment.";
+    return { ok: false, text: "The server does not answer. Try again in a moment." };
   }
+}
+
+function say(says, ok, text) {
+  says.dataset.ok = ok;
+  says.textContent = text;
+  clearTimeout(silences.get(says));
   silences.set(says, setTimeout(() => says.replaceChildren(), READ));
-  soon(0);
 }
 
 function tick() {
