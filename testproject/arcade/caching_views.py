@@ -14,7 +14,7 @@ from arcade.front_page import MAKE, PAGES, STALE, TTL
 from arcade.hall import hall_of_fame
 from arcade.herd import herd
 from arcade.lanes import picture
-from arcade.runs import LEASE, SCENARIOS, VISITORS
+from arcade.runs import SCENARIOS, VISITORS
 from django_redis_patterns.caching import Stats
 from django_redis_patterns.core.operations import batch
 
@@ -45,7 +45,7 @@ class Count:
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """The herd, what can be tried with it, and the counts."""
-    fixed = {"visitors": VISITORS, "processes": SIZE, "make": MAKE, "page_ttl": TTL, "stale": STALE, "lease": LEASE}
+    fixed = {"visitors": VISITORS, "processes": SIZE, "make": MAKE, "page_ttl": TTL, "stale": STALE}
     return render(request, "arcade/caching.html", _now() | fixed | {"live": True, "scenarios": SCENARIOS})
 
 

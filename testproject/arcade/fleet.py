@@ -43,9 +43,12 @@ class Member:
         self._popen.kill()
 
     def dismiss(self) -> None:
-        """Let it end by itself, and see to it."""
+        """Let it end by itself."""
         assert self._popen.stdin
         self._popen.stdin.close()
+
+    def wait(self) -> None:
+        """See to it that it has ended."""
         try:
             self._popen.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -91,6 +94,8 @@ class Fleet:
         members, self.members = self.members, {}
         for member in members.values():
             member.dismiss()
+        for member in members.values():
+            member.wait()
 
     def _wake(self) -> None:
         if self._timer:

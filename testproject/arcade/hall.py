@@ -48,9 +48,9 @@ class Hall:
         return self.records[0].points if self.records else 0
 
     @property
-    def since(self) -> datetime | None:
-        """When the first record was set."""
-        return self.records[-1].at if self.records else None
+    def first(self) -> history.Record | None:
+        """The record that was there to beat at first."""
+        return self.records[-1] if self.records else None
 
     @property
     def is_stale(self) -> bool:

@@ -81,6 +81,7 @@ class Herd:
         finally:
             if run.is_under_way:
                 run.state = "It came to an end before its time."
+            run.ended = run.ended or time.time()
             self._fleet.rest()
             with suppress(LockLost, RedisPatternsError):  # then it ends by itself
                 held.release()

@@ -1,9 +1,8 @@
 """What can be counted from all games ever played. Nothing of it is kept in SQL, so it is counted anew each time."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import pairwise
 
 from django.contrib.auth.models import User
@@ -12,6 +11,7 @@ from django.db.models import Exists, F, OuterRef, Window
 from django.db.models.functions import Rank, TruncDate
 
 from arcade.models import Play
+from arcade.streaks import longest_streak
 
 BEST = 8
 
@@ -89,13 +89,6 @@ def champions() -> list[Champion]:
         days[name].add(day)
     found = [Champion(name, len(theirs), longest_streak(theirs)) for name, theirs in days.items()]
     return sorted(found, key=lambda one: (-one.days, -one.streak, one.name))[:BEST]
-
-
-def longest_streak(days: Iterable[date]) -> int:
-    """Return the most of *days* that follow each other."""
-    # Days in a row are all the same distance from their numbers.
-    starts = Counter(day - timedelta(days=number) for number, day in enumerate(sorted(days)))
-    return max(starts.values(), default=0)
 
 
 def _duellist(name: str, others: dict[int, tuple[int, int]], names: dict[int, str]) -> Duellist:

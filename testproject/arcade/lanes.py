@@ -8,7 +8,7 @@ from arcade.fleet import SIZE
 from arcade.runs import Lane, Making, Run
 
 ROW, BAR, THICK, GAP = 6, 4, 16, 14  # heights: of a lane, what is in it, the page being made, between two processes
-LABELS = {"": "makes it", "stored": "made it", "refused": "made it too late: refused", "died": "killed"}
+LABELS = {"": "makes it", "stored": "made it", "refused": "too late: refused", "died": "killed"}
 KINDS = {"": "wait", "made": "wait", "waited": "wait", "served": "hit", "old": "old", "died": "died", "failed": "died"}
 
 
@@ -46,6 +46,11 @@ class Picture:
     ticks: list[Label]
     hidden: float
     left: float
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of bars that are in it."""
+        return {bar.kind for bar in self.bars}
 
 
 def picture(run: Run | None) -> Picture | None:
@@ -101,8 +106,8 @@ class _Drawing:
         return Label(self._percent(one.began), 100 * y / self.height, text, one.fate or "making")
 
     def _ticks(self) -> Iterator[Label]:
-        step = next(step for step in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if self.span / step <= 6)
-        for ms in range(0, int(self.span), step):
+        step = next(step for step in (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if self.span / step <= 6)
+        for ms in range(0, int(self.span * 0.94), step):
             yield Label(100 * ms / self.span, 0, f"{ms / 1000:g} s" if step >= 500 else f"{ms} ms")
 
     def _y(self, who: int, member: int) -> float:

@@ -4,11 +4,13 @@ import time
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from django.conf import settings
+
 from arcade.fleet import SIZE
 from arcade.front_page import MAKE, STALE, TTL
 
 VISITORS = 100
-LEASE = 2.0  # s, as in the settings
+LEASE = float(settings.REDIS_PATTERNS["CACHING"]["LEASE"])
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,13 @@ SCENARIOS = {
         Scenario("warm", "To a warm page", "Everybody has it in one trip.", "warm", 0.1),
         Scenario("old", "To an old page", f"Its {TTL:g} s are up when they come.", "old", MAKE),
         Scenario("late", "Invalidate while it is made", "The late page is refused, and made anew.", "cold", MAKE * 1.5),
-        Scenario("kill", "Kill the leader", "The next one takes over when the lease is up.", "cold", LEASE + 2 * MAKE),
+        Scenario(
+            "kill",
+            "Kill the leader",
+            f"The next one takes over when the lease of {LEASE:g} s is up.",
+            "cold",
+            LEASE + 2 * MAKE,
+        ),
     )
 }
 
@@ -53,8 +61,8 @@ class Lane:
         return (self.back - self.came) * 1000
 
     def told_in_brief(self) -> list[tuple[str, int]]:
-        """Return the commands in their order, and how often in a row each was sent."""
-        return [(command, len(list(alike))) for command, alike in groupby(self.commands)]
+        """Return the commands without their keys, in their order, and how often in a row each was sent."""
+        return [(command, len(list(alike))) for command, alike in groupby(map(_brief, self.commands))]
 
 
 @dataclass
@@ -188,3 +196,8 @@ class Run:
         for one in self.makings:
             if one.member == member and not one.ended:
                 one.ended, one.fate = now, "died"
+
+
+def _brief(command: str) -> str:
+    verb, name, *_ = command.split()
+    return f"{verb} {name}" if name.endswith(".lua") else verb

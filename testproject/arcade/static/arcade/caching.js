@@ -17,19 +17,30 @@ const news = document.getElementById("news");
 let shown = performance.now();
 
 const soon = following(panel.dataset.rows, (fresh) => {
+  const wasMoving = isMoving();
   for (const part of [...fresh.children]) renew(part);
   shown = performance.now();
+  if (wasMoving && !isMoving()) settle();
 });
 
+function isMoving() {
+  return Boolean(document.querySelector("[data-moving]"));
+}
+
+// All are back: what the picture shows is said in words.
+function settle() {
+  says.replaceChildren();
+  news.textContent = document.querySelector(".plot")?.getAttribute("aria-label") ?? "";
+}
+
 setInterval(() => {
-  const pause = LOOK * (document.querySelector("[data-moving]") ? 1 : 5);
+  const pause = LOOK * (isMoving() ? 1 : 5);
   if (!document.hidden && performance.now() - shown > pause) soon(0);
 }, 250);
 
 realtime.subscribe("caching.herd", {
   event(_, { type }) {
-    if (type === "over") news.textContent = "All are back.";
-    else news.textContent = NEWS[type] ?? "";
+    if (type in NEWS) news.textContent = NEWS[type];
     soon();
   },
   subscribed: () => soon(0), // a herd may have been sent since the page was made
