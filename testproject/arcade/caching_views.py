@@ -14,7 +14,7 @@ from arcade.front_page import MAKE, PAGES, STALE, TTL
 from arcade.hall import hall_of_fame
 from arcade.herd import herd
 from arcade.lanes import picture
-from arcade.runs import SCENARIOS, VISITORS
+from arcade.scenarios import SCENARIOS, VISITORS
 from django_redis_patterns.caching import Stats
 from django_redis_patterns.core.operations import batch
 

@@ -58,7 +58,8 @@ class Member:
     def _listen(self) -> None:
         with self._popen as popen:
             for line in popen.stdout or ():
-                self._hear(self, json.loads(line))
+                if line.endswith("\n"):  # who is killed in the middle of one has not said it
+                    self._hear(self, json.loads(line))
         self._hear(self, {"what": "ended"})
 
 

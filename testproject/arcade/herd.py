@@ -12,7 +12,8 @@ from typing import Any
 from arcade.actions import Refused
 from arcade.fleet import Fleet, Member
 from arcade.front_page import MAKE, PAGES, TTL
-from arcade.runs import SCENARIOS, VISITORS, Run
+from arcade.runs import Run
+from arcade.scenarios import SCENARIOS, VISITORS
 from arcade.topics import CacheTopic
 from django_redis_patterns.caching import Stats
 from django_redis_patterns.exceptions import RedisPatternsError
@@ -35,7 +36,7 @@ class Herd:
         self._fleet = Fleet()
         self._news = threading.Condition()
         self._ready: set[Member] = set()
-        self._said: dict[str, list[dict[str, Any]]] = {}
+        self._answers: dict[str, list[dict[str, Any]]] = {}
         self._counts: dict[str, Stats] = {}
 
     def send(self, scenario: str, *, is_lenient: bool, by: str) -> None:
@@ -63,7 +64,8 @@ class Herd:
             elif event["what"] == "ended":
                 self._ready.discard(member)
                 self._fleet.lose(member)
-            self._said.setdefault(event["what"], []).append(event)
+            elif event["what"] in self._answers:
+                self._answers[event["what"]].append(event)
             if self.run and self.run.state == "on":
                 self.run.note(event, member.number)
             self._news.notify_all()
@@ -140,11 +142,12 @@ class Herd:
         self._counts[page] = self.counted(page, Stats(**counts))
 
     def _ask(self, members: list[Member], do: str, answer: str, page: str) -> list[dict[str, Any]]:
-        self._said.pop(answer, None)
+        answers: list[dict[str, Any]] = []
+        self._answers = {answer: answers}
         for member in members:
             member.order(do, page=page)
-        self._until(lambda: len(self._said.get(answer, ())) >= len(members), "The processes do not answer.")
-        return self._said[answer]
+        self._until(lambda: len(answers) >= len(members), "The processes do not answer.")
+        return answers
 
     def _members(self) -> list[Member]:
         return list(self._fleet.members.values())

@@ -102,12 +102,12 @@ class _Drawing:
 
     def _label(self, one: Making) -> Label:
         text = LABELS[one.fate] if one.who else LABELS[one.fate].replace(" it", " it behind the requests")
-        y = self._y(one.who, one.member) - (THICK - BAR) / 2
+        y = self._y(one.who, one.member) + BAR / 2
         return Label(self._percent(one.began), 100 * y / self.height, text, one.fate or "making")
 
     def _ticks(self) -> Iterator[Label]:
         step = next(step for step in (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if self.span / step <= 6)
-        for ms in range(0, int(self.span * 0.94), step):
+        for ms in range(0, int(self.span * 0.88), step):
             yield Label(100 * ms / self.span, 0, f"{ms / 1000:g} s" if step >= 500 else f"{ms} ms")
 
     def _y(self, who: int, member: int) -> float:

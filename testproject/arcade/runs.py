@@ -3,43 +3,11 @@
 import time
 from dataclasses import dataclass, field
 from itertools import groupby
-
-from django.conf import settings
+from typing import Any
 
 from arcade.fleet import SIZE
-from arcade.front_page import MAKE, STALE, TTL
-
-VISITORS = 100
-LEASE = float(settings.REDIS_PATTERNS["CACHING"]["LEASE"])
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What is tried. ``page``: how it is when they come. ``lasts``: seconds that it takes about."""
-
-    name: str
-    title: str
-    promise: str
-    page: str
-    lasts: float
-
-
-SCENARIOS = {
-    scenario.name: scenario
-    for scenario in (
-        Scenario("cold", "To a cold page", "One makes it, all others wait and are woken.", "cold", MAKE),
-        Scenario("warm", "To a warm page", "Everybody has it in one trip.", "warm", 0.1),
-        Scenario("old", "To an old page", f"Its {TTL:g} s are up when they come.", "old", MAKE),
-        Scenario("late", "Invalidate while it is made", "The late page is refused, and made anew.", "cold", MAKE * 1.5),
-        Scenario(
-            "kill",
-            "Kill the leader",
-            f"The next one takes over when the lease of {LEASE:g} s is up.",
-            "cold",
-            LEASE + 2 * MAKE,
-        ),
-    )
-}
+from arcade.front_page import STALE, TTL
+from arcade.scenarios import VISITORS, Scenario
 
 
 @dataclass
@@ -144,7 +112,7 @@ class Run:
         slowest = sorted(lanes, key=lambda lane: (lane.fate == "waited", lane.took), reverse=True)
         return [lane for lane in self._makers() if lane.fate == "made"][-1:] + slowest[:1]
 
-    def note(self, event: dict[str, object], member: int) -> None:
+    def note(self, event: dict[str, Any], member: int) -> None:
         """Take in what a process of the fleet says."""
         getattr(self, f"_{event['what']}", lambda event, member: None)(event, member)
 
@@ -159,18 +127,18 @@ class Run:
     def _count(self, fate: str) -> int:
         return sum(lane.fate == fate for lane in self.lanes.values())
 
-    def _came(self, event: dict, member: int) -> None:
+    def _came(self, event: dict[str, Any], member: int) -> None:
         self.lanes[event["who"]].came = event["at"]
 
-    def _makes(self, event: dict, member: int) -> None:
+    def _makes(self, event: dict[str, Any], member: int) -> None:
         self.makings.append(Making(event["page"], member, event["who"], event["at"]))
 
-    def _made(self, event: dict, member: int) -> None:
+    def _made(self, event: dict[str, Any], member: int) -> None:
         for one in self.makings:
             if one.page == event["page"]:
                 one.ended = event["at"]
 
-    def _served(self, event: dict, member: int) -> None:
+    def _served(self, event: dict[str, Any], member: int) -> None:
         lane = self.lanes[event["who"]]
         lane.back, lane.page = event["at"], event["page"]
         lane.commands, lane.trips = event["commands"], event["trips"]
@@ -183,11 +151,11 @@ class Run:
             return "waited"
         return "old" if lane.came - made_at > TTL else "served"
 
-    def _failed(self, event: dict, member: int) -> None:
+    def _failed(self, event: dict[str, Any], member: int) -> None:
         lane = self.lanes[event["who"]]
         lane.back, lane.fate = event["at"], "failed"
 
-    def _ended(self, event: dict, member: int) -> None:
+    def _ended(self, event: dict[str, Any], member: int) -> None:
         """Nobody of a process that has ended comes back."""
         now = time.time()
         for lane in self.lanes.values():
@@ -199,5 +167,5 @@ class Run:
 
 
 def _brief(command: str) -> str:
-    verb, name, *_ = command.split()
-    return f"{verb} {name}" if name.endswith(".lua") else verb
+    verb, *words = command.split()
+    return " ".join([verb, *(word for word in words[:1] if word.endswith(".lua"))])
