@@ -84,51 +84,52 @@ class Herd:
             if run.is_under_way:
                 run.state = "It came to an end before its time."
             run.ended = run.ended or time.time()
-            self._fleet.rest()
+            if run.state == "over":
+                self._fleet.rest()
+            else:
+                self._fleet.dismiss()  # so that nobody is late for the next one
             with suppress(LockLost, RedisPatternsError):  # then it ends by itself
                 held.release()
             _tell("over")
 
     def _go(self, run: Run) -> None:
-        page = PAGES["lenient" if run.is_lenient else "strict"]
         self._prepare(run)
         at = time.time() + 0.2
         run.began, run.state = at, "on"
         for member in self._members():
             mine = [lane.who for lane in run.lanes.values() if lane.member == member.number]
-            member.order("visit", page=page.__name__, visitors=mine, at=at)
+            member.order("visit", page=run.kept, visitors=mine, at=at)
         _tell("sent")
         if run.scenario.name in _INTERFERE:
             self._until(lambda: bool(run.makings), "Nobody made the page.")
             _INTERFERE[run.scenario.name](self, run)
         self._until(lambda: run.is_complete, "Not everybody came back.")
         run.ended = max(*(lane.back for lane in run.lanes.values()), *(one.ended for one in run.makings), at)
-        run.settle((page.peek() or {}).get("id", ""))
-        self._count(page.__name__)
+        run.settle((PAGES[run.kept].peek() or {}).get("id", ""))
+        self._count(run.kept)
 
     def _prepare(self, run: Run) -> None:
         _tell("preparing")
         self._fleet.muster(self.hear)
         self._until(lambda: self._ready.issuperset(self._members()), "The processes did not start.")
         run.pids = {member.number: member.pid for member in self._members()}
-        page = PAGES["lenient" if run.is_lenient else "strict"]
         if run.scenario.page == "cold":
-            page.invalidate()
-            return
-        self._ask(self._members()[:1], "prepare", "prepared", page.__name__)
+            PAGES[run.kept].invalidate()
+        else:
+            self._ask(self._members()[:1], "prepare", "prepared", run.kept)
         if run.scenario.page == "old":
             time.sleep(TTL + 0.1)
 
     def _invalidate(self, run: Run) -> None:
         time.sleep(max(0.0, run.makings[0].began + MAKE / 2 - time.time()))
-        PAGES["lenient" if run.is_lenient else "strict"].invalidate()
         run.marks.append((time.time(), "invalidated"))
+        PAGES[run.kept].invalidate()
         _tell("invalidated")
 
     def _kill(self, run: Run) -> None:
         time.sleep(max(0.0, run.makings[0].began + DEATH - time.time()))
-        self._fleet.members[run.makings[0].member].kill()
         run.marks.append((time.time(), "killed"))
+        self._fleet.members[run.makings[0].member].kill()
         _tell("killed")
 
     def _count(self, page: str) -> None:

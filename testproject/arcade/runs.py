@@ -76,6 +76,11 @@ class Run:
         return is_made and all(lane.fate for lane in self.lanes.values()) and all(one.ended for one in self.makings)
 
     @property
+    def kept(self) -> str:
+        """How the page is kept: its name in `PAGES`."""
+        return "lenient" if self.is_lenient else "strict"
+
+    @property
     def title(self) -> str:
         """What is tried, and how the page is kept."""
         return f"{self.scenario.title}{f', with stale={STALE:g}' if self.is_lenient else ''}"
