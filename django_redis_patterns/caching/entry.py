@@ -17,19 +17,22 @@ Format = Literal["pickle", "json"]
 IDENT = 9
 _SEAL = 16
 _FORMAT = b"1"
+_PICKLE, _JSON = SignedPickle("caching.entry"), StrictJson()
 
 
-@dataclass(frozen=True)
 class Codec:
     """Turns the values of one call into entries and back. What it signs is good for this call's key alone."""
 
-    format: Format
-    key: str
+    __slots__ = ("_context", "format")
+
+    def __init__(self, format: Format, key: str) -> None:
+        self.format = format
+        self._context = blake2b(key.encode(), digest_size=_SEAL).digest()
 
     def pack(self, value: Any, nonces: Sequence[bytes]) -> bytes:
         """Return an entry made under *nonces*. Raises `SerializationError`, of which `ValueTooLarge` is one."""
         head = _FORMAT + secrets.token_bytes(IDENT - 1) + _seal(nonces)
-        data = head + self._serializer(head).dumps(value)
+        data = head + (_JSON.dumps(value) if self.format == "json" else _PICKLE.dumps(value, self._context + head))
         if len(data) > (most := settings().caching.max_bytes):
             raise ValueTooLarge(len(data), most)
         return data
@@ -41,16 +44,13 @@ class Codec:
         if len(known) < len(nonces) or head[IDENT:] != _seal(known):
             return None
         try:
-            return Hit(self._serializer(head).loads(body))
+            return Hit(_JSON.loads(body) if self.format == "json" else _PICKLE.loads(body, self._context + head))
         except SerializationError:
             trace.count("caching.undecodable")
             return None
 
-    def _serializer(self, head: bytes) -> SignedPickle | StrictJson:
-        return StrictJson() if self.format == "json" else SignedPickle(f"{self.key}:{head.hex()}")
 
-
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Hit:
     """A value, which may be None."""
 

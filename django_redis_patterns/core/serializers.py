@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from django.conf import settings as django_settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils.crypto import constant_time_compare
 from django.utils.encoding import force_bytes
 
 from django_redis_patterns.exceptions import SerializationError, ValueTooLarge
@@ -65,34 +64,38 @@ class StrictJson(Json):
 
 
 class SignedPickle:
-    """Pickle behind an HMAC from ``SECRET_KEY``. What is not signed by this site for this *purpose* is never loaded."""
+    """Pickle behind an HMAC from ``SECRET_KEY``. What is not signed by this site for this *purpose* is never loaded.
+
+    What is stored under one name may be signed with the name as its *context*, so that it is good nowhere else; all
+    contexts of a purpose have one length.
+    """
 
     FORMAT = b"p"
 
     def __init__(self, purpose: str) -> None:
         self._salt = f"django_redis_patterns.{purpose}"
 
-    def dumps(self, value: Any) -> bytes:
+    def dumps(self, value: Any, context: bytes = b"") -> bytes:
         """Return *value* pickled and signed."""
         try:
             body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         except Exception as error:
             raise SerializationError(f"{type(value).__name__} cannot be pickled: {error}") from error
-        return _capped(self.FORMAT + self._mac(body) + body)
+        return _capped(self.FORMAT + self._mac(context + body) + body)
 
-    def loads(self, data: bytes) -> Any:
+    def loads(self, data: bytes, context: bytes = b"") -> Any:
         """Return the value; raises `SerializationError` for a foreign signature, before anything is unpickled."""
         signed = _body(data, self.FORMAT)
         mac, body = signed[:MAC_BYTES], signed[MAC_BYTES:]
-        if not constant_time_compare(mac, self._mac(body)):
+        if not hmac.compare_digest(mac, self._mac(context + body)):
             raise SerializationError("Stored pickle is not signed by this site.")
         try:
             return pickle.loads(body)  # the signature was checked above
         except Exception as error:
             raise SerializationError(f"Stored pickle cannot be read: {type(error).__name__}.") from error
 
-    def _mac(self, body: bytes) -> bytes:
-        return hmac.digest(_key(self._salt, django_settings.SECRET_KEY), body, "sha256")
+    def _mac(self, signed: bytes) -> bytes:
+        return hmac.digest(_key(self._salt, django_settings.SECRET_KEY), signed, "sha256")
 
 
 @cache
