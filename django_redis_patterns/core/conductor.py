@@ -74,6 +74,8 @@ class Ask(Awaitable[Any]):
 class Run:
     """One running body: what it waits for, and in the end its value or error."""
 
+    __slots__ = ("body", "children", "done", "error", "parent", "request", "value")
+
     def __init__(self, body: Body, parent: "Run | None" = None) -> None:
         self.body, self.parent = body, parent
         self.children: list[Run] = []
@@ -97,7 +99,7 @@ class Run:
 
 
 _Single = Call | Sleep | Wait | Locate
-_Work = list[Command] | _Single
+_Work = list[Command] | Command | _Single
 
 
 def _conduct(runs: list[Run]) -> Generator[_Work, Any, None]:
@@ -105,6 +107,10 @@ def _conduct(runs: list[Run]) -> Generator[_Work, Any, None]:
     waiting = runs
     for run in runs:
         run.step()
+    if len(runs) == 1:  # until it gathers, nobody shares its trips
+        (alone,) = runs
+        while not alone.done and not isinstance(alone.request, Gather):
+            alone.step((yield cast(_Work, alone.request)))
     while waiting := _settle(waiting):
         by_alias: dict[tuple[str, float], list[Run]] = {}
         for run in waiting:
@@ -157,7 +163,10 @@ def drive(runs: list[Run]) -> None:
     try:
         while True:
             work = conductor.send(reply)
-            if isinstance(work, list):
+            if isinstance(work, Command):
+                refuse_to_block_a_loop(work.block)
+                reply = send([work])[0]
+            elif isinstance(work, list):
                 refuse_to_block_a_loop(work[0].block)
                 reply = send(work)
             elif isinstance(work, Call):
@@ -192,7 +201,9 @@ async def adrive(runs: list[Run]) -> None:
     try:
         while True:
             work = conductor.send(reply)
-            if isinstance(work, list):
+            if isinstance(work, Command):
+                reply = (await asend([work]))[0]
+            elif isinstance(work, list):
                 reply = await asend(work)
             elif isinstance(work, Sleep):
                 await asyncio.sleep(work.seconds)
