@@ -25,7 +25,6 @@ from .owed import is_owed
 from .post import post
 from .recent import Recent
 from .recipe import Call
-from .tally import tally
 from .transactions import is_dirty, keeps_an_old_view
 
 #: Seconds after which a waiter asks again, whatever it has heard.
@@ -42,7 +41,7 @@ class Fetch:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._tally = tally(call.recipe.name)
+        self._tally = call.recipe.tally
         self._rejected = b""
         self._rescue: Hit | None = None  # what `stale_if_error` may serve
         self._owes = False  # a lease may be ours
@@ -252,7 +251,7 @@ def at_hand(call: Call) -> Hit | None:
     hit = near(call.place.connection).copies.find(call.place.near_name)
     if hit is None or is_dirty(call):
         return None
-    tally(call.recipe.name).count("near")
+    call.recipe.tally.count("near")
     return hit
 
 

@@ -16,6 +16,7 @@ from .arguments import PLAIN, Arguments, Key
 from .entry import Codec, Format
 from .place import Place, Tag
 from .stable import path
+from .tally import Tally, tally
 
 Duration = float | timedelta
 
@@ -49,6 +50,11 @@ class Recipe:
     @property
     def connection(self) -> str:
         return self.own_connection or settings().caching.connection
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What its calls are counted by."""
+        return tally(self.name)
 
     @cached_property
     def grace(self) -> int:

@@ -8,7 +8,7 @@ loop, and a `batch` collects the commands of many operations and sends them in o
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from functools import update_wrapper
+from functools import cache, update_wrapper
 from inspect import iscoroutinefunction
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -51,7 +51,7 @@ class IO:
 
     def on(self, alias: str) -> "IO":
         """Return the same verbs on the connection *alias*."""
-        return IO(alias)
+        return _io(alias)
 
     async def run(self, script: Script, keys: list[str], args: list[Any]) -> Any:
         """Run *script*; a server that does not know it yet is sent its text."""
@@ -95,12 +95,15 @@ class IO:
         yield cast(aredis.Redis, _Commands(self._alias, seconds))  # type: ignore[abstract]
 
 
+_io = cache(IO)  # it remembers nothing but its alias
+
+
 def _starter(body: Callable[..., Any]) -> Callable[..., Any]:
     """Return what starts *body*: a method is looked up by name on its object, which also knows the connection."""
     if next(iter(inspect.signature(body).parameters)) == "io":
-        return lambda *args, **kwargs: body(IO(), *args, **kwargs)
+        return lambda *args, **kwargs: body(_io("default"), *args, **kwargs)
     name = body.__name__
-    return lambda owner, *args, **kwargs: getattr(owner, name)(IO(owner.connection), *args, **kwargs)
+    return lambda owner, *args, **kwargs: getattr(owner, name)(_io(owner.connection), *args, **kwargs)
 
 
 @overload
