@@ -47,7 +47,7 @@ class Codec:
             return None
 
     def _serializer(self, head: bytes) -> SignedPickle | StrictJson:
-        return StrictJson() if self.format == "json" else SignedPickle(f"{self.key}:{head.hex()}")
+        return StrictJson() if self.format == "json" else SignedPickle("caching", f"{self.key}:{head.hex()}")
 
 
 @dataclass(frozen=True)
