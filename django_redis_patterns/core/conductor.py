@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import coroutine
 from typing import Any, Protocol, cast
 
 from asgiref.sync import async_to_sync, sync_to_async
@@ -63,12 +64,10 @@ Request = Command | Call | Sleep | Wait | Locate | Gather
 _REQUESTS = {Command, Call, Sleep, Wait, Locate, Gather}
 
 
-@dataclass
-class Ask(Awaitable[Any]):
-    request: Request
-
-    def __await__(self) -> Generator[Request, Any, Any]:
-        return (yield self.request)
+@coroutine
+def ask(request: Request) -> Generator[Request, Any, Any]:
+    """Surface *request* at the driver, and return its reply."""
+    return (yield request)
 
 
 class Run:
@@ -101,10 +100,8 @@ _Work = list[Command] | _Single
 
 
 def _conduct(runs: list[Run]) -> Generator[_Work, Any, None]:
-    """Run bodies in lock-step. Yields work for a driver, which sends back a list of replies, or one reply."""
+    """Run bodies that have begun in lock-step. Yields work for a driver, which sends back the replies, or one reply."""
     waiting = runs
-    for run in runs:
-        run.step()
     while waiting := _settle(waiting):
         by_alias: dict[tuple[str, float], list[Run]] = {}
         for run in waiting:
@@ -155,6 +152,11 @@ def drive(runs: list[Run]) -> None:
     conductor = _conduct(runs)
     reply: Any = None
     try:
+        for run in runs:
+            run.step()
+        while len(runs) == 1 and (command := _command(runs[0])):  # most bodies do nothing else
+            refuse_to_block_a_loop(command.block)
+            runs[0].step(send([command])[0])
         while True:
             work = conductor.send(reply)
             if isinstance(work, list):
@@ -171,6 +173,11 @@ def drive(runs: list[Run]) -> None:
         pass
     finally:
         close(runs)
+
+
+def _command(run: Run) -> Command | None:
+    """Return the command that *run* waits for, None when it is done or waits for something else."""
+    return run.request if type(run.request) is Command and not run.done else None
 
 
 def _waited(work: Sleep | Wait) -> bool:
@@ -190,6 +197,10 @@ async def adrive(runs: list[Run]) -> None:
     conductor = _conduct(runs)
     reply: Any = None
     try:
+        for run in runs:
+            run.step()
+        while len(runs) == 1 and (command := _command(runs[0])):
+            runs[0].step((await asend([command]))[0])
         while True:
             work = conductor.send(reply)
             if isinstance(work, list):
