@@ -23,16 +23,16 @@ _PICKLE, _JSON = SignedPickle("caching.entry"), StrictJson()
 class Codec:
     """Turns the values of one call into entries and back. What it signs is good for this call's key alone."""
 
-    __slots__ = ("_context", "format")
+    __slots__ = ("_name", "format")
 
     def __init__(self, format: Format, key: str) -> None:
         self.format = format
-        self._context = blake2b(key.encode(), digest_size=_SEAL).digest()
+        self._name = key.encode()
 
     def pack(self, value: Any, nonces: Sequence[bytes]) -> bytes:
         """Return an entry made under *nonces*. Raises `SerializationError`, of which `ValueTooLarge` is one."""
         head = _FORMAT + secrets.token_bytes(IDENT - 1) + _seal(nonces)
-        data = head + (_JSON.dumps(value) if self.format == "json" else _PICKLE.dumps(value, self._context + head))
+        data = head + (_JSON.dumps(value) if self.format == "json" else _PICKLE.dumps(value, self._name + head))
         if len(data) > (most := settings().caching.max_bytes):
             raise ValueTooLarge(len(data), most)
         return data
@@ -44,7 +44,7 @@ class Codec:
         if len(known) < len(nonces) or head[IDENT:] != _seal(known):
             return None
         try:
-            return Hit(_JSON.loads(body) if self.format == "json" else _PICKLE.loads(body, self._context + head))
+            return Hit(_JSON.loads(body) if self.format == "json" else _PICKLE.loads(body, self._name + head))
         except SerializationError:
             trace.count("caching.undecodable")
             return None

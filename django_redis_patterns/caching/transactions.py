@@ -14,7 +14,8 @@ from .through import settle
 
 def is_dirty(call: Call) -> bool:
     """Return whether an open transaction of this thread will invalidate *call* when it commits."""
-    return any([_touches(connection, call) for connection in leaving()])
+    waiting = leaving()
+    return bool(waiting) and any(_touches(connection, call) for connection in waiting)
 
 
 def keeps_an_old_view() -> bool:
