@@ -69,7 +69,7 @@ class Cached(Generic[T]):
         What the function raises comes through, and nothing is stored. With Redis away the function is called, once at a
         time in this process. Raises `SerializationError` for a result that cannot be stored as it is.
         """
-        result: T = await Fetch(self.call_of(*args, **kwargs)).run(io)
+        result: T = await Fetch(self.recipe.call(self._first + args, kwargs)).run(io)
         return result
 
     async def _peek(self, io: IO, /, *args: Any, default: Any = None, **kwargs: Any) -> Any:

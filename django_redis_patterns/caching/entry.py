@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core import trace
@@ -17,6 +17,7 @@ Format = Literal["pickle", "json"]
 IDENT = 9
 _SEAL = 16
 _FORMAT = b"1"
+_UNTAGGED = bytes(_SEAL)
 _PICKLE, _JSON = SignedPickle("caching.entry"), StrictJson()
 
 
@@ -40,8 +41,7 @@ class Codec:
     def unpack(self, data: bytes, nonces: Sequence[bytes | None]) -> "Hit | None":
         """Return what *data* holds; None when one of its tags was invalidated, and when it cannot be read."""
         head, body = data[: IDENT + _SEAL], data[IDENT + _SEAL :]
-        known = [nonce for nonce in nonces if nonce is not None]
-        if len(known) < len(nonces) or head[IDENT:] != _seal(known):
+        if None in nonces or head[IDENT:] != _seal(cast(Sequence[bytes], nonces)):
             return None
         try:
             return Hit(_JSON.loads(body) if self.format == "json" else _PICKLE.loads(body, self._name + head))
@@ -58,4 +58,4 @@ class Hit:
 
 
 def _seal(nonces: Sequence[bytes]) -> bytes:
-    return blake2b(b"\n".join(nonces), digest_size=_SEAL).digest()
+    return blake2b(b"\n".join(nonces), digest_size=_SEAL).digest() if nonces else _UNTAGGED

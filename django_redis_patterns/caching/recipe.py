@@ -14,7 +14,7 @@ from django_redis_patterns.core.connections.clients import on_reset
 
 from .arguments import PLAIN, Arguments, Key
 from .entry import Codec, Format
-from .place import Place, Tag
+from .place import Place, Tag, Target
 from .stable import path
 from .tally import Tally, tally
 
@@ -106,6 +106,11 @@ class Call:
     kwargs: Mapping[str, Any]
     place: Place
     tags: tuple[Tag, ...]
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """What it is invalidated by."""
+        return (self.place, *self.tags)
 
     @cached_property
     def codec(self) -> Codec:

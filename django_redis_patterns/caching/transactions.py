@@ -31,8 +31,7 @@ def _open() -> Iterator[Any]:
 
 
 def _touches(connection: Any, call: Call) -> bool:
-    mine = {call.place, *call.tags}
-    return any(one in mine for operation in (forget, settle) for one in left_for_commit(connection, operation))
+    return any(one in call.targets for operation in (forget, settle) for one in left_for_commit(connection, operation))
 
 
 def _has_snapshot(connection: Any) -> bool:

@@ -228,8 +228,9 @@ async def _aattempt(work: Call | Locate) -> Any:
 
 def close(runs: list[Run]) -> None:
     for run in runs:
-        close(run.children)
-        run.body.close()
+        if not run.done:
+            close(run.children)
+            run.body.close()
 
 
 def refuse_to_block_a_loop(seconds: float) -> None:
