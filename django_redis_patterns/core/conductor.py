@@ -236,7 +236,9 @@ def close(runs: list[Run]) -> None:
 def refuse_to_block_a_loop(seconds: float) -> None:
     """Raise `SynchronousOnlyOperation` when waiting *seconds* would hold up a running event loop."""
     if seconds and asyncio._get_running_loop() is not None:  # the other one raises, which takes longer than a hit
-        raise SynchronousOnlyOperation("This waits and would block the event loop: await its async twin (the a... name).")
+        raise SynchronousOnlyOperation(
+            "This waits and would block the event loop: await its async twin (the a... name)."
+        )
 
 
 def result(run: Run) -> Any:

@@ -17,6 +17,7 @@ from django.utils.encoding import force_bytes
 from django_redis_patterns.exceptions import SerializationError, ValueTooLarge
 
 LARGEST = 16 * 1024 * 1024
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
 MAC_BYTES = 32
 
 
@@ -52,19 +53,35 @@ class Json:
 
 
 class StrictJson(Json):
-    """JSON that refuses at once what would come back changed: a tuple, a date, a key that is not text."""
+    """JSON that refuses at once what would come back changed: a tuple, a date, a key that is not text, a safe text."""
 
     def dumps(self, value: Any) -> bytes:
         """Return *value* as JSON, or raise because JSON cannot hand it back as it is."""
-        data = super().dumps(value)
-        back = self.loads(data)
-        if back != value or repr(back) != repr(value):
-            raise SerializationError(f"{value!r:.80} would come back from JSON as {back!r:.80}.")
+        data = super().dumps(value)  # which also refuses what holds itself
+        if (kind := _changed(value)) is not None:
+            raise SerializationError(f"It is or holds a {kind.__name__}, which JSON would hand back as something else.")
         return data
 
 
+def _changed(value: Any) -> type | None:
+    """Return the type of a part that JSON hands back as something else."""
+    parts = [value]
+    while parts:
+        part = parts.pop()
+        if type(part) is list:
+            parts += part
+        elif type(part) is dict:
+            parts += part.values()
+            if others := {type(key) for key in part} - {str}:
+                return others.pop()
+        elif type(part) not in _SIMPLE or part != part:
+            return type(part)
+    return None
+
+
 class SignedPickle:
-    """Pickle behind an HMAC from ``SECRET_KEY``. What is not signed by this site for this *purpose* is never loaded.
+    """Pickle behind an HMAC from ``SECRET_KEY``. What is not signed by this site for this *purpose* is never loaded;
+    what was signed with one of ``SECRET_KEY_FALLBACKS`` is.
 
     What is stored under one name may be signed with the name as its *context*, so that it is good nowhere else; all
     contexts of a purpose have one length.
@@ -81,21 +98,22 @@ class SignedPickle:
             body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         except Exception as error:
             raise SerializationError(f"{type(value).__name__} cannot be pickled: {error}") from error
-        return _capped(self.FORMAT + self._mac(context + body) + body)
+        return _capped(self.FORMAT + self._mac(context + body, django_settings.SECRET_KEY) + body)
 
     def loads(self, data: bytes, context: bytes = b"") -> Any:
         """Return the value; raises `SerializationError` for a foreign signature, before anything is unpickled."""
         signed = _body(data, self.FORMAT)
         mac, body = signed[:MAC_BYTES], signed[MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(context + body)):
+        secrets = (django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS)
+        if not any(hmac.compare_digest(mac, self._mac(context + body, secret)) for secret in secrets):
             raise SerializationError("Stored pickle is not signed by this site.")
         try:
             return pickle.loads(body)  # the signature was checked above
         except Exception as error:
             raise SerializationError(f"Stored pickle cannot be read: {type(error).__name__}.") from error
 
-    def _mac(self, signed: bytes) -> bytes:
-        return hmac.digest(_key(self._salt, django_settings.SECRET_KEY), signed, "sha256")
+    def _mac(self, signed: bytes, secret: str | bytes) -> bytes:
+        return hmac.digest(_key(self._salt, secret), signed, "sha256")
 
 
 @cache

@@ -1,5 +1,6 @@
 import os
 import pickle
+from collections import OrderedDict
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import override_settings
+from django.utils.safestring import SafeString
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,7 +62,12 @@ def test_a_flipped_bit_is_noticed(flip: int, bit: int) -> None:
 def test_a_gadget_does_not_run(tmp_path: Path) -> None:
     """Whoever can write to Redis cannot run code: an unsigned pickle is never loaded."""
     body = pickle.dumps(Gadget(tmp_path / "pwned"))
-    for data in (body, b"p" + body, b"p" + b"\x00" * 32 + body, b"p" + SignedPickle("other")._mac(body) + body):
+    for data in (
+        body,
+        b"p" + body,
+        b"p" + b"\x00" * 32 + body,
+        b"p" + SignedPickle("other")._mac(body, "for the tests only") + body,
+    ):
         with pytest.raises(SerializationError):
             SignedPickle("test").loads(data)
     assert not (tmp_path / "pwned").exists()
@@ -75,7 +82,29 @@ def test_a_signature_belongs_to_site_and_purpose() -> None:
         SignedPickle("test").loads(data)
 
 
-@pytest.mark.parametrize("value", [(1, 2), {1: "a"}, date(2026, 1, 1), [(1,)], {"a": {2: 3}}])
+def test_a_secret_that_was_replaced_is_good_until_it_is_gone(settings: Any) -> None:
+    """``SECRET_KEY_FALLBACKS`` are read, and not written."""
+    old = SignedPickle("test").dumps(1)
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "new"
+    assert SignedPickle("test").loads(old) == 1
+    new = SignedPickle("test").dumps(2)
+    settings.SECRET_KEY_FALLBACKS = []
+    assert SignedPickle("test").loads(new) == 2
+    with pytest.raises(SerializationError):
+        SignedPickle("test").loads(old)
+
+
+class Id(int):
+    """Looks like an int in every way but its type."""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *((1, 2), {1: "a"}, date(2026, 1, 1), [(1,)], {"a": {2: 3}}, float("nan"), [float("nan")]),
+        *(Id(1), [Id(1)], SafeString("<b>"), {"a": SafeString("<b>")}, {SafeString("a"): 1}, OrderedDict(a=1)),
+    ],
+)
 def test_strict_json_refuses_what_would_change(value: Any) -> None:
     """A value that would come back as something else is refused when it is stored."""
     with pytest.raises(SerializationError):
