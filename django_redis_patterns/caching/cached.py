@@ -69,7 +69,7 @@ class Cached(Generic[T]):
         What the function raises comes through, and nothing is stored. With Redis away the function is called, once at a
         time in this process. Raises `SerializationError` for a result that cannot be stored as it is.
         """
-        result: T = await Fetch(self.call_of(*args, **kwargs)).run(io)
+        result: T = await Fetch(self.recipe.call(self._first + args, kwargs)).run(io)
         return result
 
     async def _peek(self, io: IO, /, *args: Any, default: Any = None, **kwargs: Any) -> Any:
@@ -145,7 +145,7 @@ class CachedFunction(Cached[T], Generic[P, T]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         if self.recipe.is_near:
             refuse_to_block_a_loop(settings().caching.wait)
-            if (hit := at_hand(self.call_of(*args, **kwargs))) is not None:
+            if (hit := at_hand(self.recipe.call(self._first + args, kwargs))) is not None:
                 return cast(T, hit.value)
         return self.get(*args, **kwargs)
 
@@ -167,7 +167,7 @@ class CachedCoroutine(Cached[T], Generic[P, T]):
         markcoroutinefunction(self)
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        if self.recipe.is_near and (hit := at_hand(self.call_of(*args, **kwargs))) is not None:
+        if self.recipe.is_near and (hit := at_hand(self.recipe.call(self._first + args, kwargs))) is not None:
             return cast(T, hit.value)
         return await self.aget(*args, **kwargs)
 

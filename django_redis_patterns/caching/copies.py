@@ -76,8 +76,8 @@ class Fill:
 class Copies:
     """The copies of one connection. Threads and event loops share them; a listener's thread drops them.
 
-    Who looks takes no lock and moves nothing: it finds a copy or does not. Room is made as by the hand of a clock, which
-    passes over each copy once for having been used (F. J. Corbato, "A Paging Experiment with the Multics System", 1968).
+    Who looks takes no lock and moves nothing: it finds a copy or does not. Room is made as by the hand of a clock that
+    passes over each copy once for having been used (F. J. Corbato, "A Paging Experiment with the Multics System").
     """
 
     def __init__(self) -> None:

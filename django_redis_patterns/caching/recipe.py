@@ -14,7 +14,7 @@ from django_redis_patterns.core.connections.clients import on_reset
 
 from .arguments import PLAIN, Arguments, Key
 from .entry import Codec, Format
-from .place import Place, Tag
+from .place import Place, Tag, Target
 from .stable import path
 from .tally import Tally, tally
 
@@ -76,10 +76,13 @@ class Recipe:
 
         Those with plain arguments are remembered: naming a call takes longer than looking at a copy of its result.
         """
-        kinds = (*map(type, args), *map(type, kwargs.values()))  # 1, 1.0 and True are equal, and are not the same
+        kinds = tuple(map(type, args))  # 1, 1.0 and True are equal, and are not the same
+        told: tuple[Any, ...] = (self, args, kinds)
+        if kwargs:
+            kinds += tuple(map(type, kwargs.values()))
+            told = (self, args, kinds, *kwargs.items())
         if not (self.arguments.are_told and PLAIN.issuperset(kinds)):
             return self._called(args, kwargs)
-        told = (self, args, kinds, *kwargs.items())
         call = _calls.get(told)
         if call is None:
             call = self._called(args, kwargs)
@@ -103,6 +106,11 @@ class Call:
     kwargs: Mapping[str, Any]
     place: Place
     tags: tuple[Tag, ...]
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """What it is invalidated by."""
+        return (self.place, *self.tags)
 
     @cached_property
     def codec(self) -> Codec:

@@ -14,7 +14,8 @@ from .through import settle
 
 def is_dirty(call: Call) -> bool:
     """Return whether an open transaction of this thread will invalidate *call* when it commits."""
-    return any([_touches(connection, call) for connection in leaving()])
+    waiting = leaving()
+    return bool(waiting) and any(_touches(connection, call) for connection in waiting)
 
 
 def keeps_an_old_view() -> bool:
@@ -30,8 +31,7 @@ def _open() -> Iterator[Any]:
 
 
 def _touches(connection: Any, call: Call) -> bool:
-    mine = {call.place, *call.tags}
-    return any(one in mine for operation in (forget, settle) for one in left_for_commit(connection, operation))
+    return any(one in call.targets for operation in (forget, settle) for one in left_for_commit(connection, operation))
 
 
 def _has_snapshot(connection: Any) -> bool:

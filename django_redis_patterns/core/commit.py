@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec
-from weakref import WeakSet
+from weakref import ref
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
@@ -42,7 +42,7 @@ class _Flushing:
 
 _flushing: ContextVar[_Flushing | None] = ContextVar("redis_patterns_flushing", default=None)
 #: Connections to databases on which something was left, until it is noticed that nothing is any more.
-_leaving: WeakSet[Any] = WeakSet()
+_leaving: set[ref[Any]] = set()
 
 
 class _Kept:
@@ -116,7 +116,7 @@ def leaving() -> list[Any]:
     found = [one for one in mine if one.in_atomic_block and one.run_on_commit]
     for one in mine:
         if one not in found:
-            _leaving.discard(one)
+            _leaving.discard(ref(one))
     return found
 
 
@@ -156,7 +156,7 @@ def _keep(connection: Any, call: _Call) -> None:
     else:
         before[1].is_last = False
         hooks.append((before[0], flush, *before[2:]))
-    _leaving.add(connection)
+    _leaving.add(ref(connection, _leaving.discard))
 
 
 def _send(calls: list[_Call]) -> None:

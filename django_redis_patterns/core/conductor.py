@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import coroutine
 from typing import Any, Protocol, cast
 
 from asgiref.sync import async_to_sync, sync_to_async
@@ -63,12 +64,10 @@ Request = Command | Call | Sleep | Wait | Locate | Gather
 _REQUESTS = {Command, Call, Sleep, Wait, Locate, Gather}
 
 
-@dataclass
-class Ask(Awaitable[Any]):
-    request: Request
-
-    def __await__(self) -> Generator[Request, Any, Any]:
-        return (yield self.request)
+@coroutine
+def ask(request: Request) -> Generator[Request, Any, Any]:
+    """Surface *request* at the driver, and return its reply."""
+    return (yield request)
 
 
 class Run:
@@ -229,16 +228,16 @@ async def _aattempt(work: Call | Locate) -> Any:
 
 def close(runs: list[Run]) -> None:
     for run in runs:
-        close(run.children)
-        run.body.close()
+        if not run.done:
+            close(run.children)
+            run.body.close()
 
 
 def refuse_to_block_a_loop(seconds: float) -> None:
     """Raise `SynchronousOnlyOperation` when waiting *seconds* would hold up a running event loop."""
-    if seconds and asyncio._get_running_loop() is not None:  # the other one raises, which takes longer than a hit
-        raise SynchronousOnlyOperation(
-            "This waits and would block the event loop: await its async twin (the a... name)."
-        )
+    if not seconds or asyncio._get_running_loop() is None:  # get_running_loop() would raise: slower than a near hit
+        return
+    raise SynchronousOnlyOperation("This waits and would block the event loop: await its async twin (the a... name).")
 
 
 def result(run: Run) -> Any:

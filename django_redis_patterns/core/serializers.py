@@ -3,11 +3,11 @@
 Undecodable bytes raise `SerializationError`; rooms turn that into a miss, an absent field or a dead letter.
 """
 
-import hmac
 import json
 import pickle
 from functools import cache
-from hashlib import sha256
+from hashlib import blake2b, sha256
+from hmac import compare_digest
 from typing import Any, Protocol
 
 from django.conf import settings as django_settings
@@ -18,7 +18,7 @@ from django_redis_patterns.exceptions import SerializationError, ValueTooLarge
 
 LARGEST = 16 * 1024 * 1024
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
-MAC_BYTES = 32
+MAC_BYTES = 16
 
 
 class Serializer(Protocol):
@@ -79,47 +79,64 @@ def _changed(value: Any) -> type | None:
     return None
 
 
-class SignedPickle:
-    """Pickle behind an HMAC from ``SECRET_KEY``. What is not signed by this site for this *purpose* is never loaded;
-    what was signed with one of ``SECRET_KEY_FALLBACKS`` is.
+class Seal:
+    """Signs bytes for one *purpose* and one name, with a key from ``SECRET_KEY``: keyed BLAKE2 (RFC 7693).
 
-    What is stored under one name may be signed with the name as its *context*, so that it is good nowhere else; all
-    contexts of a purpose have one length.
+    What a key of ``SECRET_KEY_FALLBACKS`` has signed is good too.
     """
+
+    def __init__(self, purpose: str) -> None:
+        self._purpose = f"django_redis_patterns.{purpose}"
+
+    def sign(self, body: bytes, name: bytes = b"") -> bytes:
+        """Return *body* behind its signature."""
+        return self._mac(body, name, django_settings.SECRET_KEY) + body
+
+    def opened(self, signed: bytes, name: bytes = b"") -> bytes:
+        """Return the body of *signed*; raises `SerializationError` unless this site has signed it for that name."""
+        mac, body = signed[:MAC_BYTES], signed[MAC_BYTES:]
+        if compare_digest(mac, self._mac(body, name, django_settings.SECRET_KEY)):
+            return body
+        if any(compare_digest(mac, self._mac(body, name, old)) for old in django_settings.SECRET_KEY_FALLBACKS):
+            return body
+        raise SerializationError("Stored bytes are not signed by this site for their place.")
+
+    def _mac(self, body: bytes, name: bytes, secret: str | bytes) -> bytes:
+        made = _keyed(self._purpose, secret).copy()
+        made.update(b"%d:%b" % (len(name), name))
+        made.update(body)
+        return made.digest()
+
+
+@cache
+def _keyed(purpose: str, secret: str | bytes) -> blake2b:
+    key = sha256(force_bytes(purpose) + force_bytes(secret)).digest()
+    return blake2b(key=key, digest_size=MAC_BYTES)
+
+
+class SignedPickle:
+    """Pickle behind a `Seal`. What is not signed by this site, for this *purpose* and its name, is never loaded."""
 
     FORMAT = b"p"
 
     def __init__(self, purpose: str) -> None:
-        self._salt = f"django_redis_patterns.{purpose}"
+        self._seal = Seal(purpose)
 
-    def dumps(self, value: Any, context: bytes = b"") -> bytes:
+    def dumps(self, value: Any, name: bytes = b"") -> bytes:
         """Return *value* pickled and signed."""
         try:
             body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         except Exception as error:
             raise SerializationError(f"{type(value).__name__} cannot be pickled: {error}") from error
-        return _capped(self.FORMAT + self._mac(context + body, django_settings.SECRET_KEY) + body)
+        return _capped(self.FORMAT + self._seal.sign(body, name))
 
-    def loads(self, data: bytes, context: bytes = b"") -> Any:
+    def loads(self, data: bytes, name: bytes = b"") -> Any:
         """Return the value; raises `SerializationError` for a foreign signature, before anything is unpickled."""
-        signed = _body(data, self.FORMAT)
-        mac, body = signed[:MAC_BYTES], signed[MAC_BYTES:]
-        secrets = (django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS)
-        if not any(hmac.compare_digest(mac, self._mac(context + body, secret)) for secret in secrets):
-            raise SerializationError("Stored pickle is not signed by this site.")
+        body = self._seal.opened(_body(data, self.FORMAT), name)
         try:
             return pickle.loads(body)  # the signature was checked above
         except Exception as error:
             raise SerializationError(f"Stored pickle cannot be read: {type(error).__name__}.") from error
-
-    def _mac(self, signed: bytes, secret: str | bytes) -> bytes:
-        return hmac.digest(_key(self._salt, secret), signed, "sha256")
-
-
-@cache
-def _key(salt: str, secret: str | bytes) -> bytes:
-    """Return the key that Django's `salted_hmac` would derive for each value anew."""
-    return sha256(force_bytes(salt) + force_bytes(secret)).digest()
 
 
 def _body(data: bytes, expected: bytes) -> bytes:

@@ -6,7 +6,7 @@ import time
 import pytest
 from django.db import connections
 
-from django_redis_patterns.caching import background, cached, fetch
+from django_redis_patterns.caching import background, cached, fetch, making
 from django_redis_patterns.caching.tally import tally
 from django_redis_patterns.core import trace
 from tests.core.desks import until
@@ -180,7 +180,7 @@ class TestStaleIfError:
         made.error = LookupError("no")
         assert [made(1) for _ in range(5)] == [1] * 5
         assert made.made == 2
-        fetch._failed._until.clear()
+        making._failed._until.clear()
         made.error = None
         assert made(1) == made(1) == 3
 

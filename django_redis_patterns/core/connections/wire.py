@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import redis
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.cluster import RedisCluster
 from redis.exceptions import MaxConnectionsError
@@ -13,10 +14,10 @@ from django_redis_patterns.core import trace
 
 from . import cluster
 from .breaker import breaker
-from .clients import aclient, client, on_reset, patience
+from .clients import aclient, client, on_reset
 from .command import Command
 from .errors import DRIVER_ERRORS
-from .exchange import Turn, exchange
+from .exchange import Turn, again
 
 on_reset(breaker.cache_clear)
 
@@ -26,30 +27,46 @@ def send(commands: Sequence[Command]) -> list[Any]:
 
     What may be sent again is, within the alias' time budget.
     """
-    talk = exchange(commands, patience(commands[0].alias))
-    replies: Any = None
+    gate = breaker(commands[0].alias)
+    if (refusal := gate.refusal()) is not None:
+        return [refusal] * len(commands)
+    started = time.monotonic()
+    replies = _trip(Turn(commands))
+    if _is_fine(replies):
+        gate.answered()
+        return replies
+    talk = again(commands, replies, started)
     try:
+        turn = next(talk)
         while True:
-            turn = talk.send(replies)
-            if turn.pause:
-                time.sleep(turn.pause)
-            replies = _trip(turn)
+            time.sleep(turn.pause)
+            turn = talk.send(_trip(turn))
     except StopIteration as end:
         return list(end.value)
 
 
 async def asend(commands: Sequence[Command]) -> list[Any]:
     """The same on the running event loop."""
-    talk = exchange(commands, patience(commands[0].alias))
-    replies: Any = None
+    gate = breaker(commands[0].alias)
+    if (refusal := gate.refusal()) is not None:
+        return [refusal] * len(commands)
+    started = time.monotonic()
+    replies = await _atrip(Turn(commands))
+    if _is_fine(replies):
+        gate.answered()
+        return replies
+    talk = again(commands, replies, started)
     try:
+        turn = next(talk)
         while True:
-            turn = talk.send(replies)
-            if turn.pause:
-                await asyncio.sleep(turn.pause)
-            replies = await _atrip(turn)
+            await asyncio.sleep(turn.pause)
+            turn = talk.send(await _atrip(turn))
     except StopIteration as end:
         return list(end.value)
+
+
+def _is_fine(replies: list[Any]) -> bool:
+    return not any(isinstance(reply, Exception) for reply in replies)
 
 
 def _trip(turn: Turn) -> list[Any]:
@@ -61,7 +78,7 @@ def _trip(turn: Turn) -> list[Any]:
         if turn.renew and not isinstance(to, RedisCluster):
             to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
-            replies = [to.execute_command(*first.args, **cluster.addressed(to, first.options))]
+            replies = [_ask(to, first)]
         elif isinstance(to, RedisCluster):
             replies = cluster.round_trip(to, commands)
         else:
@@ -94,6 +111,19 @@ async def _atrip(turn: Turn) -> list[Any]:
     except DRIVER_ERRORS as error:
         replies = [error] * len(commands)
     return _told(commands, replies, started)
+
+
+def _ask(to: Any, command: Command) -> Any:
+    """Do what redis-py's `execute_command` does; on one server without its metrics and its retries, which are ours."""
+    if type(to) is not redis.Redis:  # a cluster
+        return to.execute_command(*command.args, **cluster.addressed(to, command.options))
+    driver: Any = to
+    connection = driver.connection_pool.get_connection()
+    try:
+        connection.send_packed_command(connection.pack_command(*command.args))
+        return driver.parse_response(connection, command.args[0], **command.options)
+    finally:
+        driver.connection_pool.release(connection)
 
 
 def _told(commands: Sequence[Command], replies: list[Any], started: float) -> list[Any]:

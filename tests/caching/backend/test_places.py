@@ -9,8 +9,10 @@ import pytest
 import redis
 from django.core.cache import caches
 
-from django_redis_patterns import caching, checks
+from django_redis_patterns import caching
 from django_redis_patterns.caching import RedisCache
+from django_redis_patterns.checks.caching import check_caches
+from django_redis_patterns.checks.ground import check_shared_database
 from django_redis_patterns.core.connections import client, options
 from django_redis_patterns.exceptions import InvalidConfiguration
 from django_redis_patterns.testing.sentinel import SentinelTrio
@@ -78,7 +80,7 @@ def test_a_misspelt_connection(settings: Any) -> None:
     settings.CACHES = {"default": {"BACKEND": OURS, "OPTIONS": {"CONNECTION": "defualt"}}}
     with pytest.raises(InvalidConfiguration, match=r"'defualt'.*Did you mean 'default'"):
         caches["default"].get("key")
-    (found,) = checks.check_caches()
+    (found,) = check_caches()
     assert (found.id, "CACHES['default']" in found.msg) == ("redis_patterns.E201", True)
 
 
@@ -95,9 +97,9 @@ WRONG = [
 def test_other_wrong_options(settings: Any, wrong: dict[str, Any]) -> None:
     """Are told by the check too."""
     settings.CACHES = {"default": {"BACKEND": OURS, "LOCATION": "redis://127.0.0.1:1", "OPTIONS": wrong}}
-    assert [found.id for found in checks.check_caches()] == ["redis_patterns.E201"]
+    assert [found.id for found in check_caches()] == ["redis_patterns.E201"]
     settings.CACHES = {"default": {"BACKEND": OURS, "LOCATION": "redis://127.0.0.1:1"}}
-    assert checks.check_caches() == []
+    assert check_caches() == []
 
 
 def test_a_cache_without_a_place(settings: Any) -> None:
@@ -145,11 +147,11 @@ def test_a_shared_database_is_no_danger(settings: Any) -> None:
     """Our clear() leaves sessions alone: the warning that a foreign one would not names the cure."""
     settings.REDIS_PATTERNS = {"CONNECTIONS": {"default": "redis://127.0.0.1:1/0"}}
     settings.CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}}
-    (found,) = checks.check_shared_database()
+    (found,) = check_shared_database()
     assert found.id == "redis_patterns.W001"
     assert OURS in str(found.hint)
     settings.CACHES["default"]["BACKEND"] = OURS
-    assert checks.check_shared_database() == []
+    assert check_shared_database() == []
 
 
 def test_the_rights_that_the_guide_names_are_enough(redis_server: RedisServer, bare_redis: redis.Redis) -> None:
