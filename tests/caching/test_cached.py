@@ -7,12 +7,15 @@ from collections import namedtuple
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, IntFlag
 from inspect import signature
 from time import sleep
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 import pytest
 from asgiref.sync import iscoroutinefunction
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SynchronousOnlyOperation
 from django.test import override_settings
 from django.utils.functional import SimpleLazyObject
@@ -43,6 +46,21 @@ class Size(IntEnum):
     S = 1
 
 
+class Rights(IntFlag):
+    READ = 1
+    WRITE = 2
+
+
+class Masked(int):
+    def __str__(self):
+        return "***"
+
+
+class MaskedText(str):
+    def __format__(self, spec):
+        return "***"
+
+
 @dataclass
 class Range:
     low: int
@@ -62,12 +80,15 @@ class Asked:
 
 
 MOMENT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+BERLIN = datetime(2026, 1, 2, 3, 4, tzinfo=ZoneInfo("Europe/Berlin"))
 DIFFERENT = [
     *(None, True, False, 1, 0, -1, 1.0, 0.0, 1 + 0j, "1", "", "None", b"1", b"", Decimal(1), Decimal("1.0")),
     *((), [], {}, set(), frozenset({1}), (1,), [1], {1: 1}, {"1": 1}, {1}, ((1,),), (1, 1), ((1, 1),), ("1", 1)),
     *(MOMENT, MOMENT.replace(tzinfo=None), MOMENT.replace(tzinfo=None, fold=1), date(2026, 1, 2), time(3, 4)),
     *(timedelta(1), timedelta(0, 1), Colour.RED, Size.S, Point(1, 1), Range(1, 1), Range(1, 2), int, str, Range),
     *(uuid.UUID(int=1), Player(pk=1), Player(pk=2), Player(pk="1"), Guest(pk=1), Asked(), "a;s1:b", ("a", "b")),
+    *(BERLIN, BERLIN.replace(tzinfo=ZoneInfo("Europe/Paris")), BERLIN.timetz(), 10**99, 10**5000, 10**5000 + 1),
+    *(Masked(1), Masked(2), MaskedText("1"), MaskedText("2"), Rights(0), Rights(3), Rights(4), AnonymousUser()),
     *(("a;s1:b",), ("a", "s1:b"), ("ab", ""), ("", "ab"), {"a": "b"}, {"a", "b"}, ["a", "b"], "s1:1;", Named("x")),
 ]
 
@@ -86,6 +107,7 @@ class TestNames:
             ({1, 2, 3}, {3, 2, 1}),
             (Player(pk=1, name="a"), Player(pk=1, name="b")),
             (SimpleLazyObject(lambda: Player(pk=1)), Player(pk=1)),
+            (SimpleLazyObject(AnonymousUser), AnonymousUser()),
             (gettext_lazy("yes"), "yes"),
             (Range(1, 2), Range(1, 2)),
             (Named("x"), Named("x")),
@@ -163,6 +185,23 @@ class TestNames:
             assert made(Point(2, 2)) == 2
         with pytest.raises(TypeError, match=r"takes \{c\}, which is no argument"):
             make(key="{c}")
+
+    def test_a_key_is_told_by_its_parts(self, make):
+        """Nobody makes another call's key by what he is called."""
+        f = make(key="{a}:{b}").f
+        assert f.key_for("1:2", "3") != f.key_for("1", "2:3")
+        assert f.key_for(1, 2) == f.key_for("1", "2") != f.key_for("1", "3")
+        f = make(key="{a.x:>3}{b!r}").f
+        assert f.key_for(Point(1, 2), "1") != f.key_for(Point(1, 2), 1)
+
+    def test_what_a_person_typed_is_in_no_key(self):
+        f = cached(ttl=1)(short)
+        assert all("ann" not in name for name in (f.key_for("ann@x.de"), f.call_of("ann@x.de").place.near_name))
+        assert "short(7;)" in unquote(f.key_for(7))
+
+
+def short(who):
+    pass
 
 
 class Shop:

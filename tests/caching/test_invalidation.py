@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.signals import post_save
 from django.test import TestCase
 from django.utils.functional import SimpleLazyObject
 
@@ -22,7 +23,7 @@ from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.testing.commit import committed
 from django_redis_patterns.testing.servers import free_port
 from tests.core.desks import connected, until
-from tests.shelves.models import Atlas, Author, Book, Critic, Favourite, Genre, Person, Poet
+from tests.shelves.models import Atlas, Author, Book, Critic, Favourite, Genre, Loan, Note, Person, Poet
 
 from .conftest import running
 
@@ -142,6 +143,23 @@ def made(make):
     return made
 
 
+@pytest.fixture
+def early_receiver():
+    """Has a function called by each save of a book, before anybody else hears of it."""
+    signal, seen = post_save, []
+    kept = signal.receivers
+
+    def call(function):
+        signal.receivers = []
+        signal.connect(lambda **_: seen.append(function()), sender=Book, weak=False)
+        signal.receivers += kept
+        return seen
+
+    yield call
+    signal.receivers = kept
+    signal.sender_receivers_cache.clear()
+
+
 def invalidate_nothing(*targets):
     pass
 
@@ -188,6 +206,23 @@ class TestModels:
         Author.objects.get().delete()
         assert is_gone(made)
 
+    def test_what_a_deletion_leaves_behind(self, make):
+        """Rows whose foreign key it sets to NULL have changed, and Django tells nobody."""
+        made = make(depends_on=[Loan])
+        for kind in (Person, Critic):
+            Loan.objects.create(reader=kind.objects.create())
+            made()
+            kind.objects.all().delete()
+            assert is_gone(made), kind
+
+    def test_generic_relations(self, make):
+        made, book, note = make(depends_on=["shelves.Note"]), Book.objects.create(), Note.objects.create()
+        made()
+        book.notes.add(note)
+        assert is_gone(made)
+        book.notes.clear()
+        assert is_gone(made)
+
     def test_others_changes_are_not(self, made):
         Author.objects.create(), Genre.objects.create(), Author.objects.all().delete()
         Book.objects.filter(pk=0).update(title="nobody")
@@ -195,7 +230,7 @@ class TestModels:
         assert not is_gone(made)
 
     def test_by_name_and_through_a_proxy(self, make):
-        for model in ("shelves.Book", Favourite, [Book], "shelves.book"):
+        for model in ("shelves.Book", Favourite, [Book], "shelves.book", "shelves.Favourite"):
             made = make(depends_on=model)
             made()
             Book.objects.create()
@@ -296,7 +331,7 @@ class TestModels:
         assert is_gone(made)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
 class TestTransactions:
     def test_at_the_commit_and_not_before(self, make_plain, away):
         """Others still see what is committed; afterwards nobody sees what was before."""
@@ -370,6 +405,32 @@ class TestTransactions:
             raise ZeroDivisionError
         assert count() == 0
         assert count.stats().bypassed == 2
+
+    def test_who_asks_while_a_row_is_written_sees_it_and_stores_nothing(self, early_receiver):
+        """As a receiver of the signal that was connected before ours."""
+        count = cached(ttl=60, depends_on=[Book])(lambda: Book.objects.count())
+        seen = early_receiver(count)
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            Book.objects.create()
+            raise ZeroDivisionError
+        assert (seen, count()) == ([1], 0)
+
+    def test_on_any_database(self, make_plain, away):
+        """Without being told, it waits for whatever is open."""
+        made = make_plain(tags=["t"])
+        made(1)
+        with transaction.atomic(using="other"):
+            invalidate_tags("t")
+            assert away(made, 1).result() == 1
+            assert made(1) == 2  # one's own change
+        assert made(1) == 3
+        with transaction.atomic(), pytest.raises(ZeroDivisionError), transaction.atomic(using="other"):
+            made.f.invalidate(1)
+            raise ZeroDivisionError
+        assert made(1) == 4
+        with transaction.atomic(using="other"):
+            invalidate_tags("t", using="default")
+            assert away(made, 1).result() == 5
 
     def test_so_are_those_of_a_savepoint_until_it_is_rolled_back(self):
         count = cached(ttl=60, depends_on=[Book])(lambda: Book.objects.count())
