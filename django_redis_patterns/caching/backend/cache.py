@@ -53,7 +53,8 @@ class RedisCache(Expiring):
 
         ``nx``: only if there is none; ``xx``: only if there is one.
         """
-        entry, ttl, stored = self._entry(key, version), self._ttl_ms(timeout), self.client.encode(value)
+        entry, ttl = self._entry(key, version), self._ttl_ms(timeout)
+        stored = self.client.pack(entry, value)
         if ttl is not None and ttl <= 0:
             return not await self._is_there(io, entry) if nx else bool(await io.redis.unlink(entry))
         if nx or xx:
@@ -93,12 +94,12 @@ class RedisCache(Expiring):
             return value
         await io.expect_to_wait(self._lease)
         while (stored := await self._claim(io, lease)) is not None:
-            if (value := self.client.read(stored)) is not MISS:
+            if (value := self.client.read(lease.entry, stored)) is not MISS:
                 return value
             lease.refuse(stored)
         try:
             value = await io.call(default) if callable(default) else default
-            stored = self.client.encode(value)
+            stored = self.client.pack(lease.entry, value)
         except GeneratorExit:  # nobody answers any more
             raise
         except BaseException:
@@ -192,9 +193,10 @@ class RedisCache(Expiring):
         old, new = self._entry(key, version), self._entry(key, version + delta)
         redis: Any = io.redis
         stored, left = await io.gather(redis.get(old), redis.pttl(old))
-        if stored is None or stored.startswith(LEASE):
+        value = self.client.read(old, stored)
+        if value is MISS or left in (-2, 0):  # it may end between two commands
             raise ValueError(f"Key {key!r} not found")
-        await redis.set(new, stored, px=left if left > 0 else None)
+        await redis.set(new, self.client.pack(new, value), px=left if left > 0 else None)
         await redis.unlink(old)
         return version + delta
 
@@ -219,8 +221,8 @@ class RedisCache(Expiring):
         """Add in Python, and store the sum if nobody was faster."""
         while True:
             stored = await io.redis.get(entry)
-            if (value := self.client.read(stored)) is MISS:
+            if (value := self.client.read(entry, stored)) is MISS:
                 raise ValueError(f"Key {entry!r} not found")
             total = value + delta
-            if await io.run(SWAP, keys=[entry], args=[stored, self.client.encode(total)]):
+            if await io.run(SWAP, keys=[entry], args=[stored, self.client.pack(entry, total)]):
                 return total

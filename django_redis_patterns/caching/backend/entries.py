@@ -1,11 +1,12 @@
 """One entry, or some, as every operation needs them: their keys, reading, removing, passing over an outage."""
 
+import re
 from collections.abc import Callable, Coroutine, Sequence
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from django.conf import settings as django_settings
-from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django.core.cache.backends.base import DEFAULT_TIMEOUT, MEMCACHE_MAX_KEY_LENGTH
 from django_redis.client import DefaultClient, SentinelClient
 from redis.exceptions import ResponseError
 
@@ -18,6 +19,10 @@ from .borrowed import Borrowed
 from .client import MISS, Client
 from .keyspace import STEP, Walk
 from .lease import LEASE
+
+#: What a site may have ignored.
+OUTAGES = (RedisUnavailable, ResponseError)
+_ODD = re.compile(r"[\x00-\x20\x7f]")
 
 HAS = Script("has.lua", idempotent=True)
 
@@ -35,7 +40,7 @@ def forgiving(otherwise: Callable[[], Any] = lambda: None) -> Callable[[Body[C, 
         async def forgiven(self: C, io: IO, /, *args: P.args, **kwargs: P.kwargs) -> T:
             try:
                 return await body(self, io, *args, **kwargs)
-            except (RedisUnavailable, ResponseError) as error:
+            except OUTAGES as error:
                 if not self.ignores(error):
                     raise
                 return otherwise()  # type: ignore[no-any-return]
@@ -62,15 +67,20 @@ class Entries(Borrowed):
         if not isinstance(self._lease, int | float) or self._lease <= 0:
             raise InvalidConfiguration(f"OPTIONS LEASE of a cache must be seconds, more than 0, not {self._lease!r}.")
 
-    @property
+    @cached_property
     def connection(self) -> str:
         """The alias of the connection that holds the entries."""
         return self.client.alias  # type: ignore[no-any-return]
 
     def _entry(self, key: str, version: int | None = None, prefix: str | None = None) -> str:
-        entry: str = self.client.make_key(key, version, prefix)
+        entry = str(self.client.make_key(key, version, prefix))
         self.validate_key(entry)
         return entry
+
+    def validate_key(self, key: str) -> None:
+        """Warn of what memcached would not take, as Django does."""
+        if len(key) > MEMCACHE_MAX_KEY_LENGTH or _ODD.search(key):
+            super().validate_key(key)
 
     def _ttl_ms(self, timeout: float | None) -> int | None:
         seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
@@ -82,14 +92,20 @@ class Entries(Borrowed):
             return []
         return [[entry] for entry in entries] if is_cluster(self.connection) else [entries]
 
-    @forgiving(lambda: MISS)
     async def _read(self, io: IO, entry: str) -> Any:
-        return self.client.read(await io.redis.get(entry))
+        try:
+            stored = await io.redis.get(entry)
+        except OUTAGES as error:
+            if not self.ignores(error):
+                raise
+            return MISS
+        return self.client.read(entry, stored)
 
     async def _read_all(self, io: IO, entries: list[str]) -> list[Any]:
         redis: Any = io.redis
         found: list[list[Any]] = await io.gather(*(redis.mget(group) for group in self._by_slot(entries)))
-        return [self.client.read(stored) for group in found for stored in group]
+        stored = [value for group in found for value in group]
+        return [self.client.read(entry, value) for entry, value in zip(entries, stored, strict=True)]
 
     async def _is_there(self, io: IO, entry: str) -> bool:
         return bool(await io.run(HAS, keys=[entry], args=[LEASE]))
