@@ -59,7 +59,7 @@ class RedisCache(Expiring):
             return not await self._is_there(io, entry) if nx else bool(await io.redis.unlink(entry))
         if nx or xx:
             return bool(await io.run(WRITE, keys=[entry], args=[LEASE, "nx" if nx else "xx", stored, ttl or 0]))
-        return bool(await io.redis.set(entry, stored, px=ttl))
+        return bool(await self._put(io, entry, stored, ttl))
 
     set, aset = both(_set)
 
@@ -71,11 +71,17 @@ class RedisCache(Expiring):
 
     add, aadd = both(_add)
 
+    @forgiving(list)
     async def _set_many(
         self, io: IO, data: Mapping[str, Any], timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None
     ) -> list[str]:
         """Store all of *data* in one trip; returns the keys that could not be: none."""
-        await io.gather(*(self._set(io, key, value, timeout, version) for key, value in data.items()))
+        ttl, entries = self._ttl_ms(timeout), {self._entry(key, version): value for key, value in data.items()}
+        if ttl is not None and ttl <= 0:
+            await self._unlink(io, list(entries))
+            return []
+        pack = self.client.pack
+        await io.gather(*(self._put(io, entry, pack(entry, value), ttl) for entry, value in entries.items()))
         return []
 
     set_many, aset_many = both(_set_many)
@@ -89,17 +95,18 @@ class RedisCache(Expiring):
         take over when it fails, or is silent for ``LEASE`` seconds. What is written or deleted meanwhile stays so. A
         plain function is called off the event loop, a coroutine function on it.
         """
-        lease = Lease(self._entry(key, version), self._lease)
-        if (value := await self._read(io, lease.entry)) is not MISS:
+        entry = self._entry(key, version)
+        if (value := await self._read(io, entry)) is not MISS:
             return value
         await io.expect_to_wait(self._lease)
+        lease = Lease(entry, self._lease)
         while (stored := await self._claim(io, lease)) is not None:
-            if (value := self.client.read(lease.entry, stored)) is not MISS:
+            if (value := self.client.read(entry, stored)) is not MISS:
                 return value
             lease.refuse(stored)
         try:
             value = await io.call(default) if callable(default) else default
-            stored = self.client.pack(lease.entry, value)
+            stored = self.client.pack(entry, value)
         except GeneratorExit:  # nobody answers any more
             raise
         except BaseException:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Coroutine, Sequence
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from django.conf import settings as django_settings
@@ -86,12 +86,6 @@ class Entries(Borrowed):
         seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
         return None if seconds is None else int(seconds * 1000)
 
-    def _by_slot(self, entries: Sequence[Any]) -> list[Sequence[Any]]:
-        """Return *entries* in groups that one command may have."""
-        if not entries:
-            return []
-        return [[entry] for entry in entries] if is_cluster(self.connection) else [entries]
-
     async def _read(self, io: IO, entry: str) -> Any:
         try:
             stored = await io.redis.get(entry)
@@ -102,17 +96,24 @@ class Entries(Borrowed):
         return self.client.read(entry, stored)
 
     async def _read_all(self, io: IO, entries: list[str]) -> list[Any]:
-        redis: Any = io.redis
-        found: list[list[Any]] = await io.gather(*(redis.mget(group) for group in self._by_slot(entries)))
-        stored = [value for group in found for value in group]
-        return [self.client.read(entry, value) for entry, value in zip(entries, stored, strict=True)]
+        found = await self._by_slot(io, partial(_command(io), "MGET"), entries)
+        read, stored = self.client.read, (value for group in found for value in group)
+        return [read(entry, value) for entry, value in zip(entries, stored, strict=True)]
+
+    async def _put(self, io: IO, entry: str, stored: bytes | int, ttl_ms: int | None) -> Any:
+        return await _command(io)("SET", entry, stored, *(() if ttl_ms is None else ("PX", ttl_ms)))
 
     async def _is_there(self, io: IO, entry: str) -> bool:
         return bool(await io.run(HAS, keys=[entry], args=[LEASE]))
 
     async def _unlink(self, io: IO, entries: Sequence[Any]) -> int:
-        redis: Any = io.redis
-        return sum(await io.gather(*(redis.unlink(*group) for group in self._by_slot(entries))))
+        return sum(await self._by_slot(io, io.redis.unlink, entries))
+
+    async def _by_slot(self, io: IO, command: Callable[..., Any], entries: Sequence[Any]) -> list[Any]:
+        """Return what *command* tells of *entries*, in groups that one command may have."""
+        if is_cluster(self.connection):
+            return await io.gather(*(command(entry) for entry in entries))
+        return [await command(*entries)] if entries else []
 
     def _walk(self, io: IO, pattern: str, step: int | None = None) -> Walk:
         usual: int = getattr(django_settings, "DJANGO_REDIS_SCAN_ITERSIZE", STEP)
@@ -126,3 +127,8 @@ class Entries(Borrowed):
         while walk:
             removed += await self._unlink(io, [key for key in await walk.next() if is_meant(key)])
         return removed
+
+
+def _command(io: IO) -> Callable[..., Any]:
+    """Return what sends a command as it is, where redis-py's method takes longer than the rest to look at options."""
+    return io.redis.execute_command

@@ -5,16 +5,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import redis
-from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
-from redis.cluster import RedisCluster
-from redis.exceptions import MaxConnectionsError
+from redis.exceptions import MaxConnectionsError, ResponseError
 
 from django_redis_patterns.core import trace
 
 from . import cluster
 from .breaker import breaker
-from .clients import aclient, client, on_reset
+from .clients import aclient, client, is_cluster, on_reset
 from .command import Command
 from .errors import DRIVER_ERRORS
 from .exchange import Turn, again
@@ -75,17 +72,14 @@ def _trip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = client(first.alias, block=first.block)
-        if turn.renew and not isinstance(to, RedisCluster):
-            to.connection_pool.disconnect(inuse_connections=False)
-        if len(commands) == 1:
-            replies = [_ask(to, first)]
-        elif isinstance(to, RedisCluster):
-            replies = cluster.round_trip(to, commands)
+        if not is_cluster(first.alias):
+            if turn.renew:
+                to.connection_pool.disconnect(inuse_connections=False)
+            replies = _ask(to, commands)
+        elif len(commands) == 1:
+            replies = [to.execute_command(*first.args, **cluster.addressed(to, first.options))]
         else:
-            pipeline = to.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command.args, **command.options)
-            replies = pipeline.execute(raise_on_error=False)
+            replies = cluster.round_trip(to, commands)
     except DRIVER_ERRORS as error:
         replies = [error] * len(commands)
     return _told(commands, replies, started)
@@ -97,11 +91,12 @@ async def _atrip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = await aclient(first.alias, block=first.block)
-        if turn.renew and not isinstance(to, AsyncRedisCluster):
+        is_one = not is_cluster(first.alias)
+        if turn.renew and is_one:
             await to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
             replies = [await to.execute_command(*first.args, **cluster.addressed(to, first.options))]
-        elif isinstance(to, AsyncRedisCluster):
+        elif not is_one:
             replies = await cluster.around_trip(to, commands)
         else:
             pipeline = to.pipeline(transaction=False)
@@ -113,17 +108,24 @@ async def _atrip(turn: Turn) -> list[Any]:
     return _told(commands, replies, started)
 
 
-def _ask(to: Any, command: Command) -> Any:
-    """Do what redis-py's `execute_command` does; on one server without its metrics and its retries, which are ours."""
-    if type(to) is not redis.Redis:  # a cluster
-        return to.execute_command(*command.args, **cluster.addressed(to, command.options))
-    driver: Any = to
-    connection = driver.connection_pool.get_connection()
+def _ask(to: Any, commands: Sequence[Command]) -> list[Any]:
+    """Do what redis-py's client and pipeline do, without their metrics, and without their retries, which are ours."""
+    connection = to.connection_pool.get_connection()
     try:
-        connection.send_packed_command(connection.pack_command(*command.args))
-        return driver.parse_response(connection, command.args[0], **command.options)
+        if len(commands) == 1:
+            connection.send_packed_command(connection.pack_command(*commands[0].args))
+        else:
+            connection.send_packed_command(connection.pack_commands([command.args for command in commands]))
+        return [_reply(to, connection, command) for command in commands]
     finally:
-        driver.connection_pool.release(connection)
+        to.connection_pool.release(connection)
+
+
+def _reply(to: Any, connection: Any, command: Command) -> Any:
+    try:
+        return to.parse_response(connection, command.args[0], **command.options)
+    except ResponseError as error:
+        return error
 
 
 def _told(commands: Sequence[Command], replies: list[Any], started: float) -> list[Any]:
