@@ -2,14 +2,18 @@
 
 import inspect
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Model
 
 from .stable import Unstable, path, stable
 
 Key = str | Callable[..., Any]
+
+#: Whose equal values of one type are the same for ever; 0.0 and -0.0 are not, nor are two equal times or decimals.
+PLAIN = frozenset({int, bool, str, bytes, type(None), UUID})
 
 
 class Arguments:
@@ -28,6 +32,8 @@ class Arguments:
         kinds = {parameter.kind for parameter in parameters.values()}
         self._is_plain = kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD}
         self._defaults = [parameter.default for parameter in parameters.values()]
+        #: Whether the arguments say all there is to say: *key* may look elsewhere, and a default may change.
+        self.are_told = not callable(key) and all(isinstance(default, Hashable) for default in self._defaults)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return all arguments by name, in the order of the signature. Raises TypeError as the call itself would."""

@@ -44,6 +44,12 @@ class Cached(Generic[T]):
     def __repr__(self) -> str:
         return f"<cached {self.recipe.name}>"
 
+    def _of(self, owner: Any) -> Any:
+        """Return the method of *owner*."""
+        method = object.__new__(type(self))
+        method.__dict__.update(self.__dict__, _first=(owner,))
+        return method
+
     @property
     def connection(self) -> str:
         """The alias of the connection that keeps its results."""
@@ -51,7 +57,7 @@ class Cached(Generic[T]):
 
     def call_of(self, *args: Any, **kwargs: Any) -> Call:
         """Return the call with these arguments: what it is called, and its tags."""
-        return self.recipe.call((*self._first, *args), kwargs)
+        return self.recipe.call(self._first + args, kwargs)
 
     def key_for(self, *args: Any, **kwargs: Any) -> str:
         """Return the key in Redis of this call's result."""
@@ -63,7 +69,7 @@ class Cached(Generic[T]):
         What the function raises comes through, and nothing is stored. With Redis away the function is called, once at a
         time in this process. Raises `SerializationError` for a result that cannot be stored as it is.
         """
-        result: T = await Fetch(self.call_of(*args, **kwargs)).run(io)
+        result: T = await Fetch(self.recipe.call(self._first + args, kwargs)).run(io)
         return result
 
     async def _peek(self, io: IO, /, *args: Any, default: Any = None, **kwargs: Any) -> Any:
@@ -139,7 +145,7 @@ class CachedFunction(Cached[T], Generic[P, T]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         if self.recipe.is_near:
             refuse_to_block_a_loop(settings().caching.wait)
-            if (hit := at_hand(self.call_of(*args, **kwargs))) is not None:
+            if (hit := at_hand(self.recipe.call(self._first + args, kwargs))) is not None:
                 return cast(T, hit.value)
         return self.get(*args, **kwargs)
 
@@ -150,7 +156,7 @@ class CachedFunction(Cached[T], Generic[P, T]):
         self: "CachedFunction[Concatenate[S, Q], T]", owner: S, kind: type | None = None, /
     ) -> "CachedFunction[Q, T]": ...
     def __get__(self, owner: Any, kind: Any = None, /) -> "CachedFunction[Any, T]":
-        return self if owner is None else CachedFunction(self.recipe, (owner,))
+        return self if owner is None else self._of(owner)
 
 
 class CachedCoroutine(Cached[T], Generic[P, T]):
@@ -161,7 +167,7 @@ class CachedCoroutine(Cached[T], Generic[P, T]):
         markcoroutinefunction(self)
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        if self.recipe.is_near and (hit := at_hand(self.call_of(*args, **kwargs))) is not None:
+        if self.recipe.is_near and (hit := at_hand(self.recipe.call(self._first + args, kwargs))) is not None:
             return cast(T, hit.value)
         return await self.aget(*args, **kwargs)
 
@@ -172,7 +178,7 @@ class CachedCoroutine(Cached[T], Generic[P, T]):
         self: "CachedCoroutine[Concatenate[S, Q], T]", owner: S, kind: type | None = None, /
     ) -> "CachedCoroutine[Q, T]": ...
     def __get__(self, owner: Any, kind: Any = None, /) -> "CachedCoroutine[Any, T]":
-        return self if owner is None else CachedCoroutine(self.recipe, (owner,))
+        return self if owner is None else self._of(owner)
 
 
 class _Decorator(Protocol):

@@ -7,14 +7,17 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol
+from uuid import UUID
 
 from django_redis_patterns.conf import settings
 
 from .entry import Hit
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # monotonic() stands still in a suspend
-_UNCHANGING = (int, str, float, bool, bytes, type(None))
+_UNCHANGING = (int, str, float, bool, bytes, type(None), Decimal, UUID, date, datetime, timedelta)
 #: Bytes that a copy takes beside its value.
 _OVERHEAD = 500
 
@@ -31,7 +34,7 @@ class Source(Protocol):
         """Return whether all that was said until a moment ago has been heard."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Copy:
     """One value, until when it is good, its tags, and where changes of it are heard."""
 
@@ -40,6 +43,14 @@ class Copy:
     until: float
     tags: Sequence[str]
     sources: Sequence[Source]
+    is_used: bool = False
+
+    def is_good(self, now: float) -> bool:
+        """Return whether there is no doubt about it."""
+        for source in self.sources:
+            if not source.is_live(now):
+                return False
+        return now < self.until
 
     @property
     def size(self) -> int:
@@ -63,7 +74,11 @@ class Fill:
 
 
 class Copies:
-    """The copies of one connection. Threads and event loops share them; a listener's thread drops them."""
+    """The copies of one connection. Threads and event loops share them; a listener's thread drops them.
+
+    Who looks takes no lock and moves nothing: it finds a copy or does not. Room is made as by the hand of a clock that
+    passes over each copy once for having been used (F. J. Corbato, "A Paging Experiment with the Multics System").
+    """
 
     def __init__(self) -> None:
         self._copies: OrderedDict[str, Copy] = OrderedDict()
@@ -77,15 +92,15 @@ class Copies:
 
     def find(self, name: str) -> Hit | None:
         """Return the copy if there is no doubt about it."""
-        with self._guard:
-            copy = self._copies.get(name)
-            if copy is None:
-                return None
-            now = clock()
-            if now >= copy.until or not all(source.is_live(now) for source in copy.sources):
-                self._remove(name)
-                return None
-            self._copies.move_to_end(name)
+        copy = self._copies.get(name)
+        if copy is None:
+            return None
+        if not copy.is_good(clock()):
+            with self._guard:
+                if self._copies.get(name) is copy:
+                    self._remove(name)
+            return None
+        copy.is_used = True
         return Hit(copy.value if copy.data is None else pickle.loads(copy.data))  # made here
 
     @contextmanager
@@ -106,7 +121,7 @@ class Copies:
         """Keep a copy, unless it was dropped on its way or somebody cannot be heard."""
         now, limits = clock(), settings().caching
         with self._guard:
-            if fill.is_spoilt or not all(source.is_live(now) for source in copy.sources):
+            if fill.is_spoilt or not copy.is_good(now):
                 return
             self._remove(fill.name)
             self._copies[fill.name] = copy
@@ -114,7 +129,7 @@ class Copies:
             for tag in copy.tags:
                 self._tagged.setdefault(tag, set()).add(fill.name)
             while len(self._copies) > limits.near_entries or self.bytes > limits.near_bytes:
-                self._remove(next(iter(self._copies)))
+                self._make_room()
 
     def drop(self, names: Iterable[str], *, but: Fill | None = None) -> None:
         """Drop copies by their names or tags, and spoil those on their way *but* one."""
@@ -134,6 +149,14 @@ class Copies:
             for fills in self._fills.values():
                 for fill in fills:
                     fill.is_spoilt = True
+
+    def _make_room(self) -> None:
+        name, copy = next(iter(self._copies.items()))
+        if copy.is_used:
+            copy.is_used = False
+            self._copies.move_to_end(name)
+        else:
+            self._remove(name)
 
     def _remove(self, name: str) -> None:
         copy = self._copies.pop(name, None)

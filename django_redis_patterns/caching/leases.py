@@ -27,7 +27,7 @@ PROLONG = Script("prolong.lua", idempotent=True)
 MOST_AT_ONCE = 500
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Seen:
     """What is stored, the nonces of its tags, and how long Redis will keep it (None: not asked)."""
 
@@ -36,14 +36,14 @@ class Seen:
     left: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Mine:
     """The lease is ours: the value is to be made, under these nonces."""
 
     nonces: Sequence[bytes]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Busy:
     """Somebody has the lease, for *left* more seconds unless it is renewed."""
 
@@ -53,12 +53,12 @@ class Busy:
 async def look(io: IO, call: Call) -> Seen:
     """Read what is stored for *call*."""
     redis: Any = io.redis
+    if not call.tags and not call.recipe.is_timed:
+        return Seen(await redis.get(call.place.value), (), None)
     keys = [call.place.value, *(tag.key for tag in call.tags)]
     left = [redis.pttl(keys[0])] if call.recipe.is_timed else []
     if len(keys) > 1 and not is_cluster(call.place.connection):
         found, *rest = await io.gather(redis.mget(keys), *left) if left else [await redis.mget(keys)]
-    elif len(keys) == 1 and not left:
-        found, rest = [await redis.get(keys[0])], []
     else:
         replies = await io.gather(*map(redis.get, keys), *left)
         found, rest = replies[: len(keys)], replies[len(keys) :]

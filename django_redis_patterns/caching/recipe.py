@@ -1,6 +1,8 @@
 """What `cached` was told about a function, checked when the module is imported."""
 
 import inspect
+import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,16 +10,21 @@ from functools import cached_property
 from typing import Any
 
 from django_redis_patterns.conf import settings
+from django_redis_patterns.core.connections.clients import on_reset
 
-from .arguments import Arguments, Key
+from .arguments import PLAIN, Arguments, Key
 from .entry import Codec, Format
-from .place import Place, Tag
+from .place import Place, Tag, Target
 from .stable import path
+from .tally import Tally, tally
 
 Duration = float | timedelta
 
+#: Calls that a process remembers, and the bytes of the largest argument of one.
+MOST, LARGEST = 10_000, 500
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Recipe:
     """A function and how its results are kept. Times are in milliseconds."""
 
@@ -44,23 +51,45 @@ class Recipe:
     def connection(self) -> str:
         return self.own_connection or settings().caching.connection
 
-    @property
+    @cached_property
+    def tally(self) -> Tally:
+        """What its calls are counted by."""
+        return tally(self.name)
+
+    @cached_property
     def grace(self) -> int:
         """For how long a value is kept after its time."""
         return max(self.stale, self.stale_if_error)
 
-    @property
+    @cached_property
     def life(self) -> int:
         """For how long Redis keeps a value."""
         return self.ttl + self.grace
 
-    @property
+    @cached_property
     def is_timed(self) -> bool:
         """Whether a reader must know how old a value is."""
         return bool(self.grace) or self.is_near
 
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> "Call":
-        """Return the call of the function with these arguments. Raises TypeError for arguments it does not take."""
+        """Return the call of the function with these arguments. Raises TypeError for arguments it does not take.
+
+        Those with plain arguments are remembered: naming a call takes longer than looking at a copy of its result.
+        """
+        kinds = tuple(map(type, args))  # 1, 1.0 and True are equal, and are not the same
+        told: tuple[Any, ...] = (self, args, kinds)
+        if kwargs:
+            kinds += tuple(map(type, kwargs.values()))
+            told = (self, args, kinds, *kwargs.items())
+        if not (self.arguments.are_told and PLAIN.issuperset(kinds)):
+            return self._called(args, kwargs)
+        call = _calls.get(told)
+        if call is None:
+            call = self._called(args, kwargs)
+            _remember(told, call)
+        return call
+
+    def _called(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> "Call":
         bound = self.arguments.bind(args, kwargs)
         name = f"{self.name}({self.arguments.name(args, kwargs, bound)})"
         connection = self.connection
@@ -68,7 +97,7 @@ class Recipe:
         return Call(self, args, dict(kwargs), Place(connection, name, self.is_near), tags)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Call:
     """One call of a cached function: where its result is kept, and under which tags."""
 
@@ -79,8 +108,24 @@ class Call:
     tags: tuple[Tag, ...]
 
     @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """What it is invalidated by."""
+        return (self.place, *self.tags)
+
+    @cached_property
     def codec(self) -> Codec:
         return Codec(self.recipe.format, self.place.value)
+
+
+_calls: OrderedDict[tuple[Any, ...], Call] = OrderedDict()
+on_reset(_calls.clear)
+
+
+def _remember(told: tuple[Any, ...], call: Call) -> None:
+    if all(sys.getsizeof(value) <= LARGEST for value in (*call.args, *call.kwargs.values())):
+        _calls[told] = call
+        while len(_calls) > MOST:
+            _calls.popitem(last=False)
 
 
 def recipe(

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connections
 
-from django_redis_patterns.core.commit import left_for_commit
+from django_redis_patterns.core.commit import leaving, left_for_commit
 
 from .invalidation import forget
 from .recipe import Call
@@ -14,7 +14,8 @@ from .through import settle
 
 def is_dirty(call: Call) -> bool:
     """Return whether an open transaction of this thread will invalidate *call* when it commits."""
-    return any(_touches(connection, call) for connection in _open())
+    waiting = leaving()
+    return bool(waiting) and any(_touches(connection, call) for connection in waiting)
 
 
 def keeps_an_old_view() -> bool:
@@ -30,10 +31,7 @@ def _open() -> Iterator[Any]:
 
 
 def _touches(connection: Any, call: Call) -> bool:
-    if not connection.run_on_commit:
-        return False
-    mine = {call.place, *call.tags}
-    return any(one in mine for operation in (forget, settle) for one in left_for_commit(connection, operation))
+    return any(one in call.targets for operation in (forget, settle) for one in left_for_commit(connection, operation))
 
 
 def _has_snapshot(connection: Any) -> bool:

@@ -73,6 +73,8 @@ def ask(request: Request) -> Generator[Request, Any, Any]:
 class Run:
     """One running body: what it waits for, and in the end its value or error."""
 
+    __slots__ = ("body", "children", "done", "error", "parent", "request", "value")
+
     def __init__(self, body: Body, parent: "Run | None" = None) -> None:
         self.body, self.parent = body, parent
         self.children: list[Run] = []
@@ -96,12 +98,18 @@ class Run:
 
 
 _Single = Call | Sleep | Wait | Locate
-_Work = list[Command] | _Single
+_Work = list[Command] | Command | _Single
 
 
 def _conduct(runs: list[Run]) -> Generator[_Work, Any, None]:
-    """Run bodies that have begun in lock-step. Yields work for a driver, which sends back the replies, or one reply."""
+    """Run bodies in lock-step. Yields work for a driver, which sends back a list of replies, or one reply."""
     waiting = runs
+    for run in runs:
+        run.step()
+    if len(runs) == 1:  # until it gathers, nobody shares its trips
+        (alone,) = runs
+        while not alone.done and not isinstance(alone.request, Gather):
+            alone.step((yield cast(_Work, alone.request)))
     while waiting := _settle(waiting):
         by_alias: dict[tuple[str, float], list[Run]] = {}
         for run in waiting:
@@ -152,14 +160,12 @@ def drive(runs: list[Run]) -> None:
     conductor = _conduct(runs)
     reply: Any = None
     try:
-        for run in runs:
-            run.step()
-        while len(runs) == 1 and (command := _command(runs[0])):  # most bodies do nothing else
-            refuse_to_block_a_loop(command.block)
-            runs[0].step(send([command])[0])
         while True:
             work = conductor.send(reply)
-            if isinstance(work, list):
+            if isinstance(work, Command):
+                refuse_to_block_a_loop(work.block)
+                reply = send([work])[0]
+            elif isinstance(work, list):
                 refuse_to_block_a_loop(work[0].block)
                 reply = send(work)
             elif isinstance(work, Call):
@@ -173,11 +179,6 @@ def drive(runs: list[Run]) -> None:
         pass
     finally:
         close(runs)
-
-
-def _command(run: Run) -> Command | None:
-    """Return the command that *run* waits for, None when it is done or waits for something else."""
-    return run.request if type(run.request) is Command and not run.done else None
 
 
 def _waited(work: Sleep | Wait) -> bool:
@@ -197,13 +198,11 @@ async def adrive(runs: list[Run]) -> None:
     conductor = _conduct(runs)
     reply: Any = None
     try:
-        for run in runs:
-            run.step()
-        while len(runs) == 1 and (command := _command(runs[0])):
-            runs[0].step((await asend([command]))[0])
         while True:
             work = conductor.send(reply)
-            if isinstance(work, list):
+            if isinstance(work, Command):
+                reply = (await asend([work]))[0]
+            elif isinstance(work, list):
                 reply = await asend(work)
             elif isinstance(work, Sleep):
                 await asyncio.sleep(work.seconds)
@@ -229,17 +228,14 @@ async def _aattempt(work: Call | Locate) -> Any:
 
 def close(runs: list[Run]) -> None:
     for run in runs:
-        close(run.children)
-        run.body.close()
+        if not run.done:
+            close(run.children)
+            run.body.close()
 
 
 def refuse_to_block_a_loop(seconds: float) -> None:
     """Raise `SynchronousOnlyOperation` when waiting *seconds* would hold up a running event loop."""
-    if not seconds:
-        return
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not seconds or asyncio._get_running_loop() is None:  # get_running_loop() would raise: slower than a near hit
         return
     raise SynchronousOnlyOperation("This waits and would block the event loop: await its async twin (the a... name).")
 

@@ -72,11 +72,11 @@ class Seal:
     def __init__(self, purpose: str) -> None:
         self._purpose = f"django_redis_patterns.{purpose}"
 
-    def sign(self, body: bytes, name: str = "") -> bytes:
+    def sign(self, body: bytes, name: bytes = b"") -> bytes:
         """Return *body* behind its signature."""
         return self._mac(body, name, django_settings.SECRET_KEY) + body
 
-    def opened(self, signed: bytes, name: str = "") -> bytes:
+    def opened(self, signed: bytes, name: bytes = b"") -> bytes:
         """Return the body of *signed*; raises `SerializationError` unless this site has signed it for that name."""
         mac, body = signed[:MAC_BYTES], signed[MAC_BYTES:]
         if compare_digest(mac, self._mac(body, name, django_settings.SECRET_KEY)):
@@ -85,10 +85,9 @@ class Seal:
             return body
         raise SerializationError("Stored bytes are not signed by this site for their place.")
 
-    def _mac(self, body: bytes, name: str, secret: str | bytes) -> bytes:
+    def _mac(self, body: bytes, name: bytes, secret: str | bytes) -> bytes:
         made = _keyed(self._purpose, secret).copy()
-        named = name.encode("utf-8", "surrogatepass")
-        made.update(b"%d:%b" % (len(named), named))
+        made.update(b"%d:%b" % (len(name), name))
         made.update(body)
         return made.digest()
 
@@ -100,24 +99,24 @@ def _keyed(purpose: str, secret: str | bytes) -> blake2b:
 
 
 class SignedPickle:
-    """Pickle behind a `Seal`. What is not signed by this site, for this *purpose* and *name*, is never loaded."""
+    """Pickle behind a `Seal`. What is not signed by this site, for this *purpose* and its name, is never loaded."""
 
     FORMAT = b"p"
 
-    def __init__(self, purpose: str, name: str = "") -> None:
-        self._seal, self._name = Seal(purpose), name
+    def __init__(self, purpose: str) -> None:
+        self._seal = Seal(purpose)
 
-    def dumps(self, value: Any) -> bytes:
+    def dumps(self, value: Any, name: bytes = b"") -> bytes:
         """Return *value* pickled and signed."""
         try:
             body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         except Exception as error:
             raise SerializationError(f"{type(value).__name__} cannot be pickled: {error}") from error
-        return _capped(self.FORMAT + self._seal.sign(body, self._name))
+        return _capped(self.FORMAT + self._seal.sign(body, name))
 
-    def loads(self, data: bytes) -> Any:
+    def loads(self, data: bytes, name: bytes = b"") -> Any:
         """Return the value; raises `SerializationError` for a foreign signature, before anything is unpickled."""
-        body = self._seal.opened(_body(data, self.FORMAT), self._name)
+        body = self._seal.opened(_body(data, self.FORMAT), name)
         try:
             return pickle.loads(body)  # the signature was checked above
         except Exception as error:

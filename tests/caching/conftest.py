@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from django_redis_patterns.caching import background, cached, fetch, near
-from django_redis_patterns.caching.tally import tally
+from django_redis_patterns.caching import background, cached, fetch, making, near, tally
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.testing.fixtures import fault_proxy
 from tests.core.desks import until
@@ -83,9 +82,9 @@ def away() -> Iterator[Away]:
 @pytest.fixture(autouse=True)
 def fresh_memory() -> Iterator[None]:
     """Each test meets a process that has just begun, and leaves none at work."""
-    fetch._failed._until.clear()
+    making._failed._until.clear()
     fetch._asked._until.clear()
-    tally.cache_clear()
+    tally.begin_anew()
     for one in near._near.values():
         one.copies.clear()
     yield

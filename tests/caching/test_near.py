@@ -215,14 +215,14 @@ class TestBounds:
             fill.offer(value, 60_000)
 
     def test_entries(self):
-        """The one that was not used for longest goes first."""
+        """One that was used since it was last looked at stays."""
         copies = Copies()
         with override_settings(REDIS_PATTERNS={"CACHING": {"NEAR_ENTRIES": 3}}):
             for name in "abc":
                 self.keep(copies, name)
             copies.find("a")
             self.keep(copies, "d")
-        assert list(copies._copies) == ["c", "a", "d"]
+        assert set(copies._copies) == {"c", "a", "d"}
 
     def test_bytes(self):
         copies = Copies()

@@ -6,7 +6,8 @@ import time
 import pytest
 from django.db import connections
 
-from django_redis_patterns.caching import background, cached, fetch
+from django_redis_patterns.caching import background, cached, fetch, making
+from django_redis_patterns.caching.tally import tally
 from django_redis_patterns.core import trace
 from tests.core.desks import until
 
@@ -91,7 +92,7 @@ class TestStale:
         age(made, bare_redis, 11, 1)
         bare_redis.set(made.f.call_of(1).place.keys[1], "another process", px=10_000)
         made(1)
-        until(lambda: not fetch.tally("none").own() and made.made == 1)
+        until(lambda: not tally("none").own() and made.made == 1)
         time.sleep(0.1)
         assert made.made == 1
 
@@ -179,7 +180,7 @@ class TestStaleIfError:
         made.error = LookupError("no")
         assert [made(1) for _ in range(5)] == [1] * 5
         assert made.made == 2
-        fetch._failed._until.clear()
+        making._failed._until.clear()
         made.error = None
         assert made(1) == made(1) == 3
 
