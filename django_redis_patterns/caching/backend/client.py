@@ -97,13 +97,13 @@ class Client(DefaultClient):  # type: ignore[misc]  # django-redis is not typed
         if allow_int and isinstance(value, int) and not isinstance(value, bool | Enum):
             return value
         body: bytes = self._compressor.compress(self._serializer.dumps(value))
-        return body if self._seal is None else _SIGNED + self._seal.sign(body, name)
+        return body if self._seal is None else _SIGNED + self._seal.sign(body, name.encode())
 
     def _understood(self, stored: bytes, name: str) -> Any:
         if stored[:1] in b"-0123456789":
             with suppress(ValueError):
                 return int(stored)
-        body = stored if self._seal is None else self._seal.opened(_unmarked(stored), name)
+        body = stored if self._seal is None else self._seal.opened(_unmarked(stored), name.encode())
         return self._serializer.loads(self._expanded(body))
 
     def _expanded(self, body: bytes) -> Any:

@@ -188,15 +188,15 @@ def unsigned() -> bytes:
 
 
 def of_another_purpose() -> bytes:
-    return b"p" + Seal("elsewhere").sign(unsigned(), ":1:key")
+    return b"p" + Seal("elsewhere").sign(unsigned(), b":1:key")
 
 
 def of_another_key() -> bytes:
-    return b"p" + Seal("caching.backend").sign(unsigned(), ":1:other")
+    return b"p" + Seal("caching.backend").sign(unsigned(), b":1:other")
 
 
 def of_another_version() -> bytes:
-    return b"p" + Seal("caching.backend").sign(unsigned(), ":2:key")
+    return b"p" + Seal("caching.backend").sign(unsigned(), b":2:key")
 
 
 def of_a_member() -> bytes:
@@ -204,7 +204,7 @@ def of_a_member() -> bytes:
 
 
 def tampered() -> bytes:
-    good = b"p" + Seal("caching.backend").sign(pickle.dumps(1), ":1:key")
+    good = b"p" + Seal("caching.backend").sign(pickle.dumps(1), b":1:key")
     return good[: -len(pickle.dumps(1))] + unsigned()
 
 
