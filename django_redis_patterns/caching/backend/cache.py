@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django_redis.util import CacheKey
 from redis.exceptions import ResponseError
 
 from django_redis_patterns.core.operations import IO, both
@@ -197,12 +198,15 @@ class RedisCache(Expiring):
     async def _incr_version(self, io: IO, key: str, delta: int = 1, version: int | None = None) -> int:
         """Move the entry to another version, its time to live with it; returns that version. ValueError: no entry."""
         version = self.version if version is None else version
-        old, new = self._entry(key, version), self._entry(key, version + delta)
+        moved = key.original_key() if isinstance(key, CacheKey) else key
+        old, new = self._entry(key, version), self._entry(moved, version + delta)
         redis: Any = io.redis
         stored, left = await io.gather(redis.get(old), redis.pttl(old))
         value = self.client.read(old, stored)
         if value is MISS or left in (-2, 0):  # it may end between two commands
             raise ValueError(f"Key {key!r} not found")
+        if new == old:
+            return version
         await redis.set(new, self.client.pack(new, value), px=left if left > 0 else None)
         await redis.unlink(old)
         return version + delta

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from typing import Any
@@ -12,40 +13,44 @@ from django_redis.serializers.pickle import PickleSerializer
 from django_redis.util import CacheKey
 from redis import Redis
 
-from django_redis_patterns.conf import known, settings
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import client as connected
-from django_redis_patterns.core.connections.caches import connection_of
-from django_redis_patterns.core.connections.options import declare
 from django_redis_patterns.core.serializers import Seal
-from django_redis_patterns.exceptions import InvalidConfiguration, SerializationError, without_secrets
+from django_redis_patterns.exceptions import SerializationError
 
 from .keyspace import escaped
 from .lease import LEASE
+from .place import alias_of, storing
 
 #: What stands for "nothing is there": None is a value.
 MISS: Any = object()
-
-# Options of django-redis that say how it connects, which is ours to say.
-_CONNECTING = ("CONNECTION_POOL_CLASS", "PARSER_CLASS", "REDIS_CLIENT_CLASS", "SENTINELS")
 
 _SIGNED = b"p"
 #: Seconds for which one cache says but once that it meets what it cannot read; each time is counted.
 QUIET = 60
 
+#: What the cache does with entries, also when the client is asked.
+OPERATIONS = (
+    *("add", "clear", "decr", "delete", "delete_many", "delete_pattern", "expire", "expire_at", "get", "get_many"),
+    *("has_key", "incr", "incr_version", "keys", "persist", "pexpire", "pexpire_at", "pttl", "set", "set_many"),
+    *("touch", "ttl"),
+)
+
 logger = logging.getLogger("django_redis_patterns.caching")
 
 
 class Client(DefaultClient):  # type: ignore[misc]  # django-redis is not typed
-    """Give a subclass of this one as ``CLIENT_CLASS`` to write entries in another way."""
+    """Give a subclass of this one as ``CLIENT_CLASS``, with an `encode` and a `decode`, to write in another way."""
 
     def __init__(self, server: Any, params: dict[str, Any], backend: Any) -> None:
         options = params.get("OPTIONS", {})
-        self.alias = _alias(server, options)
-        super().__init__([self.alias], {**params, "OPTIONS": _storing(options)}, backend)
+        self.alias = alias_of(server, options)
+        super().__init__([self.alias], {**params, "OPTIONS": storing(options)}, backend)
         self._seal = Seal("caching.backend") if isinstance(self._serializer, PickleSerializer) else None
         self._has_own_form = type(self).encode is not Client.encode or type(self).decode is not Client.decode
         self._quiet_until = 0.0
+        if not params.get("REVERSE_KEY_FUNCTION"):
+            self.reverse_key = self._reversed
 
     def get_client(self, write: bool = True, tried: Any = None) -> Redis:
         """Return the plain redis-py client, of the primary always."""
@@ -57,10 +62,6 @@ class Client(DefaultClient):  # type: ignore[misc]  # django-redis is not typed
 
     def disconnect(self, index: int = 0, client: Any = None) -> None:
         """Nothing: the connections are the whole process'."""
-
-    def clear(self, client: Any = None) -> None:
-        """Remove the keys of this cache. Never FLUSHDB."""
-        self._backend.clear()
 
     def make_pattern(self, pattern: str, version: int | None = None, prefix: str | None = None) -> str:
         """Return the pattern of whole keys; nothing but *pattern* itself is special in it."""
@@ -112,34 +113,28 @@ class Client(DefaultClient):  # type: ignore[misc]  # django-redis is not typed
         except CompressorError:  # it was too small to be compressed
             return body
 
+    def _reversed(self, key: str) -> str:
+        """Return what "prefix:version:key" is the key of, where the prefix has colons too."""
+        return key.removeprefix(f"{self._backend.key_prefix}:").partition(":")[2]
+
     def _warn(self, error: Exception) -> None:
         if time.monotonic() >= self._quiet_until:
             self._quiet_until = time.monotonic() + QUIET
             logger.warning("Entries of the cache at %s are misses: %s", self.alias, error)
 
 
-def _alias(server: Any, options: dict[str, Any]) -> str:
-    """Return the alias of the connection that the cache names, or of where it is."""
-    alias = options.get("CONNECTION")
-    if alias is None and not server:
-        raise InvalidConfiguration(
-            'A cache needs a LOCATION, such as "redis://localhost:6379/0", or OPTIONS CONNECTION, '
-            "one of REDIS_PATTERNS CONNECTIONS."
-        )
-    if alias is None:
-        first = server.split(",")[0] if isinstance(server, str) else next(iter(server))
-        return declare(without_secrets(first), connection_of(server, options))
-    known(alias, settings().connections, "OPTIONS CONNECTION of a cache names no connection", "connections")
-    return str(alias)
-
-
-def _storing(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that are about storing."""
-    kept = {name: value for name, value in options.items() if name not in _CONNECTING}
-    return {**kept, "CONNECTION_FACTORY": "django_redis.pool.ConnectionFactory"}
-
-
 def _unmarked(value: bytes) -> bytes:
     if value[:1] != _SIGNED:
         raise SerializationError("Stored bytes are not signed.")
     return value[1:]
+
+
+def _of_the_cache(name: str) -> Callable[..., Any]:
+    def call(self: Client, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._backend, name)(*args, **kwargs)
+
+    return call
+
+
+for _name in OPERATIONS:
+    setattr(Client, _name, _of_the_cache(_name))

@@ -16,7 +16,7 @@ from django_redis_patterns.core.scripts import Script
 from django_redis_patterns.exceptions import InvalidConfiguration, RedisUnavailable
 
 from .borrowed import Borrowed
-from .client import MISS, Client
+from .client import MISS, OPERATIONS, Client
 from .keyspace import STEP, Walk
 from .lease import LEASE
 
@@ -55,14 +55,7 @@ class Entries(Borrowed):
 
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
         super().__init__(server, params)
-        given: type = self._client_cls  # type: ignore[has-type]
-        self._client_cls = Client if given in (DefaultClient, SentinelClient) else given
-        if not issubclass(self._client_cls, Client):
-            raise InvalidConfiguration(
-                f"CLIENT_CLASS {given.__qualname__} brings connections of its own. Leave it out: a cluster "
-                "is OPTIONS CONNECTION, and get_or_set() keeps a herd back by itself. A class of your own has to "
-                "inherit from django_redis_patterns.caching.backend.Client."
-            )
+        self._client_cls = _accepted(self._client_cls)  # type: ignore[has-type]
         self._lease = params.get("OPTIONS", {}).get("LEASE", 30)
         if not isinstance(self._lease, int | float) or self._lease <= 0:
             raise InvalidConfiguration(f"OPTIONS LEASE of a cache must be seconds, more than 0, not {self._lease!r}.")
@@ -127,6 +120,25 @@ class Entries(Borrowed):
         while walk:
             removed += await self._unlink(io, [key for key in await walk.next() if is_meant(key)])
         return removed
+
+
+def _accepted(given: type) -> type[Client]:
+    """Return the client in place of *given*: ours, or one that inherits from it and is heard."""
+    if given in (DefaultClient, SentinelClient):
+        return Client
+    name = given.__qualname__
+    if not issubclass(given, Client):
+        raise InvalidConfiguration(
+            f"CLIENT_CLASS {name} brings connections of its own. Leave it out: a cluster is OPTIONS CONNECTION, "
+            "and get_or_set() keeps a herd back by itself. A class of your own has to inherit from "
+            "django_redis_patterns.caching.backend.Client."
+        )
+    if unheard := [one for one in OPERATIONS if getattr(given, one) is not getattr(Client, one)]:
+        raise InvalidConfiguration(
+            f"CLIENT_CLASS {name} has {', '.join(unheard)} of its own, which nobody calls: the cache does that. "
+            "Write it into a subclass of RedisCache, and name that as BACKEND."
+        )
+    return given
 
 
 def _command(io: IO) -> Callable[..., Any]:
