@@ -5,15 +5,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
-from redis.cluster import RedisCluster
 from redis.exceptions import MaxConnectionsError
 
 from django_redis_patterns.core import trace
 
 from . import cluster
 from .breaker import breaker
-from .clients import aclient, client, on_reset
+from .clients import aclient, client, is_cluster, on_reset
 from .command import Command
 from .errors import DRIVER_ERRORS
 from .exchange import Turn, again
@@ -74,11 +72,11 @@ def _trip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = client(first.alias, block=first.block)
-        if turn.renew and not isinstance(to, RedisCluster):
+        if turn.renew and not is_cluster(first.alias):
             to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
             replies = [to.execute_command(*first.args, **cluster.addressed(to, first.options))]
-        elif isinstance(to, RedisCluster):
+        elif is_cluster(first.alias):
             replies = cluster.round_trip(to, commands)
         else:
             replies = to.in_one_trip([(command.args, command.options) for command in commands])
@@ -93,11 +91,12 @@ async def _atrip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = await aclient(first.alias, block=first.block)
-        if turn.renew and not isinstance(to, AsyncRedisCluster):
+        is_one = not is_cluster(first.alias)
+        if turn.renew and is_one:
             await to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
             replies = [await to.execute_command(*first.args, **cluster.addressed(to, first.options))]
-        elif isinstance(to, AsyncRedisCluster):
+        elif not is_one:
             replies = await cluster.around_trip(to, commands)
         else:
             pipeline = to.pipeline(transaction=False)
