@@ -49,8 +49,8 @@ class TestTrips:
         [
             ({}, ["GET"], ["EVALSHA lease.lua"]),
             ({"tags": ["t", "u:{a}"]}, ["MGET"], ["EVALSHA lease.lua", "EVALSHA nonces.lua"]),
-            ({"stale": 5}, ["GET", "PTTL"], ["EVALSHA lease.lua"]),
-            ({"stale": 5, "tags": ["t"]}, ["MGET", "PTTL"], ["EVALSHA lease.lua", "EVALSHA nonces.lua"]),
+            ({"stale": 5}, ["EVALSHA look.lua"], ["EVALSHA lease.lua"]),
+            ({"stale": 5, "tags": ["t"]}, ["EVALSHA look.lua"], ["EVALSHA lease.lua", "EVALSHA nonces.lua"]),
         ],
     )
     def test_hit_and_miss(self, make, options, hit, miss):

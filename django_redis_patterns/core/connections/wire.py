@@ -5,16 +5,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import redis
-from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
-from redis.cluster import RedisCluster
 from redis.exceptions import MaxConnectionsError
 
 from django_redis_patterns.core import trace
 
 from . import cluster
 from .breaker import breaker
-from .clients import aclient, client, on_reset
+from .clients import aclient, client, is_cluster, on_reset
 from .command import Command
 from .errors import DRIVER_ERRORS
 from .exchange import Turn, again
@@ -75,17 +72,14 @@ def _trip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = client(first.alias, block=first.block)
-        if turn.renew and not isinstance(to, RedisCluster):
+        if turn.renew and not is_cluster(first.alias):
             to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
-            replies = [_ask(to, first)]
-        elif isinstance(to, RedisCluster):
+            replies = [to.execute_command(*first.args, **cluster.addressed(to, first.options))]
+        elif is_cluster(first.alias):
             replies = cluster.round_trip(to, commands)
         else:
-            pipeline = to.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command.args, **command.options)
-            replies = pipeline.execute(raise_on_error=False)
+            replies = to.in_one_trip([(command.args, command.options) for command in commands])
     except DRIVER_ERRORS as error:
         replies = [error] * len(commands)
     return _told(commands, replies, started)
@@ -97,11 +91,12 @@ async def _atrip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = await aclient(first.alias, block=first.block)
-        if turn.renew and not isinstance(to, AsyncRedisCluster):
+        is_one = not is_cluster(first.alias)
+        if turn.renew and is_one:
             await to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
             replies = [await to.execute_command(*first.args, **cluster.addressed(to, first.options))]
-        elif isinstance(to, AsyncRedisCluster):
+        elif not is_one:
             replies = await cluster.around_trip(to, commands)
         else:
             pipeline = to.pipeline(transaction=False)
@@ -111,19 +106,6 @@ async def _atrip(turn: Turn) -> list[Any]:
     except DRIVER_ERRORS as error:
         replies = [error] * len(commands)
     return _told(commands, replies, started)
-
-
-def _ask(to: Any, command: Command) -> Any:
-    """Do what redis-py's `execute_command` does; on one server without its metrics and its retries, which are ours."""
-    if type(to) is not redis.Redis:  # a cluster
-        return to.execute_command(*command.args, **cluster.addressed(to, command.options))
-    driver: Any = to
-    connection = driver.connection_pool.get_connection()
-    try:
-        connection.send_packed_command(connection.pack_command(*command.args))
-        return driver.parse_response(connection, command.args[0], **command.options)
-    finally:
-        driver.connection_pool.release(connection)
 
 
 def _told(commands: Sequence[Command], replies: list[Any], started: float) -> list[Any]:
