@@ -224,8 +224,9 @@ def cached(
     "app.Model") whose changes invalidate every result, when they commit, and rows ("app.Model:{pk}"). ``key``: what
     tells one call from another, a text with ``{}`` or a function of the arguments. ``ignore``: arguments that do not.
     ``near``: keep copies in the process, which a change anywhere removes, at the latest a second after the link to
-    Redis was cut. ``serializer``: "pickle", signed, gives back whatever it was given; "json" refuses what would come
-    back changed. ``connection``: an alias of ``REDIS_PATTERNS``.
+    Redis was cut; a key that is deleted behind this library's back is no change. ``serializer``: "pickle", signed,
+    gives back whatever it was given; "json" refuses what would come back changed. ``connection``: an alias of
+    ``REDIS_PATTERNS``.
 
         @cached(ttl=300, tags=["books", "author:{author_id}"], depends_on=[Book])
         def top(author_id, limit=10): ...
