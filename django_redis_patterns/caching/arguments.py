@@ -65,7 +65,11 @@ class Arguments:
 
     def check(self, template: str, option: str) -> None:
         """Raise TypeError when *template* takes what is no argument: at import, not at the first call."""
-        for field in _fields(template):
+        try:
+            fields = _fields(template)
+        except ValueError as error:
+            raise TypeError(f"{option}={template!r} is no template: {error}.") from None
+        for field in fields:
             if field not in self._signature.parameters:
                 raise TypeError(
                     f"{option}={template!r} takes {{{field}}}, which is no argument of {self._where}: it has "

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django_redis_patterns.conf import settings
+from django_redis_patterns.core import trace
 
 from .entry import Hit
 
@@ -101,7 +102,15 @@ class Copies:
                     self._remove(name)
             return None
         copy.is_used = True
-        return Hit(copy.value if copy.data is None else pickle.loads(copy.data))  # made here
+        return Hit(copy.value) if copy.data is None else self._made(name, copy.data)
+
+    def _made(self, name: str, data: bytes) -> Hit | None:
+        try:
+            return Hit(pickle.loads(data))  # made here
+        except Exception:  # some classes can be pickled and not unpickled
+            trace.count("caching.undecodable")
+            self.drop([name])
+            return None
 
     @contextmanager
     def filling(self, name: str, tags: Sequence[str], sources: Sequence[Source]) -> Iterator[Fill]:

@@ -32,7 +32,7 @@ def depend(models: Iterable[type[Model] | str]) -> list[str]:
 
     "shop.Book" may be loaded later; "shop.Book:{book_id}" is one row of it.
     """
-    several = [models] if isinstance(models, str | type) else list(models)
+    several = [models] if isinstance(models, str | type) or not isinstance(models, Iterable) else list(models)
     return [tag for model in several for tag in _tags(model)]
 
 

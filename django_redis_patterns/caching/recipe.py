@@ -14,6 +14,7 @@ from django_redis_patterns.core.connections.clients import on_reset
 
 from .arguments import PLAIN, Arguments, Key
 from .entry import Codec, Format
+from .naming import claim
 from .place import Place, Tag, Target
 from .stable import path
 from .tally import Tally, tally
@@ -142,13 +143,22 @@ def recipe(
     connection: str | None,
 ) -> Recipe:
     """Return the recipe. Raises TypeError and ValueError that say what to write."""
-    is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-    if not inspect.isroutine(function) or is_generator:
-        raise TypeError(f"@cached decorates functions, methods and coroutine functions, not {function!r}.")
+    _check(function)
+    if not isinstance(key, str | None) and not callable(key):
+        raise TypeError(f"key is a text with {{}} or a function of the arguments, not {key!r}.")
+    if not isinstance(near, bool):
+        raise TypeError(f"near is True or False, not {near!r}.")
+    if not isinstance(connection, str | None):
+        raise TypeError(f"connection is an alias of REDIS_PATTERNS, not {connection!r}.")
     if serializer not in ("pickle", "json"):
         raise ValueError(f'serializer is "pickle" or "json", not {serializer!r}.')
     arguments = Arguments(function, key, ignore)
-    templates = tuple(dict.fromkeys((tags,) if isinstance(tags, str) else tags))
+    templates = tuple(dict.fromkeys(tags))
+    if templates and connection is not None:
+        raise TypeError(
+            "Tags, and models of depends_on, are invalidated on the CONNECTION of REDIS_PATTERNS CACHING alone: "
+            "leave out connection=."
+        )
     for template in templates:
         arguments.check(template, "tags")
     return Recipe(
@@ -162,6 +172,25 @@ def recipe(
         format=serializer,
         own_connection=connection,
     )
+
+
+def _check(function: Any) -> None:
+    if isinstance(function, classmethod | staticmethod):
+        raise TypeError("@cached stands next to the function: write @classmethod or @staticmethod above it.")
+    if isinstance(getattr(function, "recipe", None), Recipe):
+        raise TypeError(f"{function!r} is cached already.")
+    is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    if not inspect.isroutine(function) or is_generator:
+        raise TypeError(f"@cached decorates functions, methods and coroutine functions, not {function!r}.")
+    claim(function)
+
+
+def texts(values: Any, option: str) -> tuple[str, ...]:
+    """Return one text or several as several. Raises TypeError that names *option*."""
+    several = (values,) if isinstance(values, str) else values
+    if not isinstance(several, Iterable) or not all(isinstance(value, str) for value in several):
+        raise TypeError(f"{option} are texts, not {values!r}.")
+    return tuple(several)
 
 
 def milliseconds(value: object, what: str, *, least: int = 0) -> int:

@@ -1,6 +1,7 @@
 """What was invalidated is never served again: by arguments, tags, models and rows, in and around transactions."""
 
 import asyncio
+import sqlite3
 
 import pytest
 from django.db import connection, transaction
@@ -12,6 +13,7 @@ from django_redis_patterns.caching import (
     ainvalidate,
     ainvalidate_tags,
     cached,
+    fetch,
     invalidate,
     invalidate_tags,
     owed,
@@ -160,6 +162,10 @@ def early_receiver():
     signal.sender_receivers_cache.clear()
 
 
+def nothing():
+    pass
+
+
 def invalidate_nothing(*targets):
     pass
 
@@ -304,6 +310,34 @@ class TestModels:
             assert made.made == was_made + 1
             until(lambda: owed._thread is None)
 
+    def test_what_is_owed_is_not_looked_at(self, made):
+        """Nor are its copies, whenever they came."""
+        near = cached(ttl=60, near=True, depends_on=[Book])(nothing)
+        until(lambda: near() is None and fetch.at_hand(near.call_of()))
+        owed.owe([made.f.call_of().tags[0]], invalidate_nothing)
+        assert made.f.peek() is None
+        assert fetch.at_hand(near.call_of()) is None
+        invalidate(Book)
+        made()
+        assert made.f.peek() is not None
+        until(lambda: owed._thread is None)
+
+    def test_who_pays_goes_on_whatever_happens(self, made, monkeypatch, caplog):
+        """Else what it owes would be away for ever."""
+        monkeypatch.setattr(owed, "AGAIN", 0.05)
+        paying = iter([ZeroDivisionError, RedisUnavailable("default", "away", ambiguous=True)])
+
+        def pay(*targets):
+            error = next(paying, None)
+            if error:
+                raise error
+            owed.paid(targets)
+
+        owed.owe(made.f.call_of().tags, pay)
+        until(lambda: owed._thread is None)
+        assert not owed._owed
+        assert "could not be made good" in caplog.text
+
     def test_a_debt_is_paid_once(self, made):
         """By whoever invalidates the same thing first."""
         paying = []
@@ -432,6 +466,15 @@ class TestTransactions:
             invalidate_tags("t", using="default")
             assert away(made, 1).result() == 5
 
+    def test_nothing_of_them_is_stored_by_set(self):
+        """Nobody else may see them, and a rollback would leave them there."""
+        count = cached(ttl=60, depends_on=[Book])(lambda: Book.objects.count())
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            Book.objects.create()
+            count.set(1)
+            raise ZeroDivisionError
+        assert count() == 0
+
     def test_so_are_those_of_a_savepoint_until_it_is_rolled_back(self):
         count = cached(ttl=60, depends_on=[Book])(lambda: Book.objects.count())
         count()
@@ -469,7 +512,6 @@ class TestTransactions:
             ("mysql", None, True),
             ("postgresql", None, False),
             ("oracle", None, False),
-            ("sqlite", None, False),
         ],
     )
     def test_whose_view_is_old(self, vendor, level, is_old):
@@ -482,11 +524,16 @@ class TestTransactions:
             stub = type("Stub", (), {"vendor": "postgresql", "isolation_level": level, "settings_dict": {}})
             assert transactions._has_snapshot(stub) is is_old
 
-    def test_wal(self):
-        options = {"OPTIONS": {"init_command": "PRAGMA journal_mode=WAL;"}}
-        stub = type("Stub", (), {"vendor": "sqlite", "settings_dict": options})
-        assert transactions._has_snapshot(stub)
-        assert not transactions._has_snapshot(connection)
+    def test_wal(self, tmp_path):
+        """Whoever has set it, and whenever: the file remembers."""
+        before = sqlite3.connect(tmp_path / "file")
+        before.execute("PRAGMA journal_mode=WAL")
+        before.close()
+        raw = sqlite3.connect(tmp_path / "file")
+        assert transactions._has_snapshot(type("Stub", (), {"vendor": "sqlite", "connection": raw}))
+        raw.close()
+        with transaction.atomic():
+            assert not transactions._has_snapshot(connection)
 
 
 class TestInATest(TestCase):

@@ -57,6 +57,16 @@ def somebody_else(monkeypatch):
     return act
 
 
+class Picky(Exception):
+    def __init__(self, a, b):
+        super().__init__(a)
+        self.a = a
+
+
+def picky():
+    return Picky(1, 2)
+
+
 def trips(act):
     with trace.record() as log:
         act()
@@ -139,6 +149,17 @@ class TestCopies:
         assert made(1) == 1
         assert len(near.near("default").copies) == 0
         made.gate.set()
+
+    def test_what_cannot_be_made_again_is_no_copy(self):
+        """Some classes can be pickled, and not unpickled."""
+        f = cached(ttl=60, near=True)(picky)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            assert f().a == 1
+        copies = Copies()
+        TestBounds().keep(copies, "a", Picky(1, 2), ["t"])
+        assert copies.find("a") is None
+        assert (len(copies), copies.bytes, copies._tagged) == (0, 0, {})
 
     def test_many_threads_and_loops_share(self, make, away):
         made = make(near=True)
