@@ -2,7 +2,6 @@
 
 import inspect
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -118,15 +117,15 @@ class Call:
         return Codec(self.recipe.format, self.place.value)
 
 
-_calls: OrderedDict[tuple[Any, ...], Call] = OrderedDict()
+_calls: dict[tuple[Any, ...], Call] = {}
 on_reset(_calls.clear)
 
 
 def _remember(told: tuple[Any, ...], call: Call) -> None:
     if all(sys.getsizeof(value) <= LARGEST for value in (*call.args, *call.kwargs.values())):
+        if len(_calls) >= MOST:  # to make room one by one, threads would have to wait for each other
+            _calls.clear()
         _calls[told] = call
-        while len(_calls) > MOST:
-            _calls.popitem(last=False)
 
 
 def recipe(
