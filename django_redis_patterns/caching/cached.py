@@ -19,8 +19,9 @@ from .following import depend
 from .invalidation import aforget, send
 from .leases import Mine
 from .near import dropping
+from .options import Duration, recipe, texts
 from .owed import is_owed
-from .recipe import Call, Duration, Recipe, recipe, texts
+from .recipe import Call, Recipe
 from .tally import Stats, _all_stats
 from .through import write_through
 from .transactions import is_dirty

@@ -1,6 +1,7 @@
 """Copies of results in this process: bounded, each dropped the moment somebody says that it is not good any more."""
 
 import pickle
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -19,7 +20,7 @@ from .entry import Hit
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # monotonic() stands still in a suspend
 _UNCHANGING = (int, str, float, bool, bytes, type(None), Decimal, UUID, date, datetime, timedelta)
-#: Bytes that a copy takes beside its value.
+#: Bytes that a copy takes beside its value, and each of its tags.
 _OVERHEAD = 500
 
 
@@ -56,7 +57,7 @@ class Copy:
     @property
     def size(self) -> int:
         kept = self.data if self.data is not None else self.value
-        return _OVERHEAD + (len(kept) if isinstance(kept, bytes | str) else 0)
+        return _OVERHEAD * (1 + len(self.tags)) + sys.getsizeof(kept)
 
 
 class Fill:

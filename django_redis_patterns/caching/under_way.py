@@ -1,7 +1,7 @@
 """What is being made by whoever calls: a function that asks for its own result would wait for itself."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
@@ -48,4 +48,5 @@ def _round(places: frozenset[Place]) -> Iterator[None]:
         yield
     finally:
         mine.is_over = True
-        _rounds.reset(token)
+        with suppress(ValueError):  # a task that nobody awaited any more is closed in another context
+            _rounds.reset(token)

@@ -23,9 +23,12 @@ from django.test import override_settings
 from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from django_redis_patterns.caching import SerializationError, ValueTooLarge, cached
 from django_redis_patterns.caching.flights import _flights
+from django_redis_patterns.caching.recipe import _calls
 from django_redis_patterns.caching.stable import Unstable, stable
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import client
@@ -95,6 +98,14 @@ DIFFERENT = [
 ]
 
 
+ODD_TEXT = st.text("s1:;()n\n", max_size=6)
+PLAIN_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | ODD_TEXT | ODD_TEXT.map(str.encode),
+    lambda inner: st.lists(inner, max_size=3) | st.lists(inner, max_size=3).map(tuple),
+    max_leaves=4,
+)
+
+
 class TestNames:
     @pytest.mark.parametrize("index", range(len(DIFFERENT)))
     def test_different_values_have_different_names(self, index):
@@ -117,6 +128,11 @@ class TestNames:
     )
     def test_equal_values_have_one_name(self, one, other):
         assert stable(one) == stable(other)
+
+    @given(one=PLAIN_VALUES, other=PLAIN_VALUES)
+    def test_names_are_equal_when_values_are(self, one, other):
+        """`repr` tells plain values apart, too."""
+        assert (stable(one) == stable(other)) == (repr(one) == repr(other))
 
     def test_a_safe_text_is_not_the_text(self):
         assert stable(SafeString("<b>")) != stable("<b>")
@@ -154,6 +170,14 @@ class TestNames:
 
     def test_long_arguments_have_short_keys(self, make):
         assert len(make().f.key_for("x" * 10_000)) < 150
+
+    def test_calls_with_many_arguments_are_not_remembered(self):
+        f = cached(ttl=1)(lambda *numbers: numbers)
+        before = len(_calls)
+        f.key_for(*range(1000))
+        assert len(_calls) == before
+        f.key_for(1, 2)
+        assert len(_calls) == before + 1
 
     def test_what_the_function_does_not_take(self, make):
         for args, kwargs in [((1, 2, 3), {}), ((), {"c": 1}), ((1,), {"a": 1})]:

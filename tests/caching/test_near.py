@@ -251,6 +251,10 @@ class TestBounds:
             for name in "abcdef":
                 self.keep(copies, name, b"x" * 3000, ["t"])
             assert list(copies._copies) == ["e", "f"]
+            self.keep(copies, "number", 10**8000)
+            assert list(copies._copies) == ["f", "number"]
+            self.keep(copies, "tagged", b"", [f"t{n}" for n in range(15)])
+            assert list(copies._copies) == ["tagged"]
             self.keep(copies, "big", b"x" * 20_000)
             assert len(copies) == copies.bytes == 0
             assert not copies._tagged

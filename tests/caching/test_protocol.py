@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextvars import copy_context
 
 import pytest
 from django.test import override_settings
@@ -9,6 +10,7 @@ from django.test import override_settings
 from django_redis_patterns.caching import background, cached, fetch, leases
 from django_redis_patterns.caching.leases import give_back
 from django_redis_patterns.caching.post import Post
+from django_redis_patterns.caching.under_way import within
 from django_redis_patterns.conf import settings as our_settings
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.operations import both
@@ -299,6 +301,20 @@ class TestHerd:
 
         with connected(HOST="127.0.0.1", PORT=free_port()):
             assert within_a_second(lambda: f(1)) == 1
+
+    def test_a_call_that_is_forgotten_on_its_way(self):
+        """A coroutine that is closed by whoever finds it says nothing."""
+
+        class Forever:
+            def __await__(self):
+                yield
+
+        async def f():
+            await Forever()
+
+        inner = within(frozenset(), f)()
+        copy_context().run(inner.send, None)
+        inner.close()
 
     def test_many_that_ask_for_each_other(self, bare_redis):
         """Their results are stored together, at the end."""
