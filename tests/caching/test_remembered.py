@@ -127,7 +127,7 @@ class TestCopies:
 
     def test_what_was_dropped_is_not_found(self):
         """Readers take no lock: what they began to look for after a drop is what was kept after it."""
-        copies, floor, ends_at = Copies(), [0] * 4, time.monotonic() + 0.5
+        copies, floor, ends_at = Copies(), [0] * 4, time.monotonic() + 0.25
         problems: list[Any] = []
         found: list[int] = []
 
