@@ -18,8 +18,9 @@ const gate = document.querySelector(".gate");
 const news = document.getElementById("news");
 const isStill = matchMedia("(prefers-reduced-motion: reduce)");
 
-const silences = new Map();
+const said = new Map(); // by place: which click what is said there answers, and what takes it away
 
+let clicks = 0;
 let timer = 0;
 let busy = false;
 let shown = performance.now();
@@ -98,22 +99,29 @@ async function act(event) {
   const form = event.target;
   const button = form.querySelector("button");
   if (button.getAttribute("aria-disabled") === "true") return;
-  const says = form.closest("section").querySelector(".says");
-  clearTimeout(silences.get(says));
+  const place = form.closest("section").querySelector(".says");
+  const click = ++clicks;
   try {
     const answer = await fetch(form.action, {
       method: "POST",
       body: new FormData(form),
       headers: { Accept: "application/json" },
     });
-    says.dataset.ok = answer.ok;
-    says.textContent = (await answer.json()).says;
+    say(place, click, answer.ok, (await answer.json()).says);
   } catch {
-    says.dataset.ok = false;
-    says.textContent = "The server does not answer. Try again in a moment.";
+    say(place, click, false, "The server does not answer. Try again in a moment.");
   }
-  silences.set(says, setTimeout(() => says.replaceChildren(), READ));
   soon(0);
+}
+
+// An answer may be overtaken by that to a later click, which is what counts then.
+function say(place, click, isOk, text) {
+  const last = said.get(place);
+  if (last?.click > click) return;
+  clearTimeout(last?.silence);
+  place.dataset.ok = isOk;
+  place.textContent = text;
+  said.set(place, { click, silence: setTimeout(() => place.replaceChildren(), READ) });
 }
 
 function tick() {
