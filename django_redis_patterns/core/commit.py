@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec
+from weakref import ref
 
-from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from . import trace
 from .operations import batch
@@ -40,6 +41,8 @@ class _Flushing:
 
 
 _flushing: ContextVar[_Flushing | None] = ContextVar("redis_patterns_flushing", default=None)
+#: Connections to databases on which something was left, until it is noticed that nothing is any more.
+_leaving: set[ref[Any]] = set()
 
 
 class _Kept:
@@ -98,6 +101,25 @@ def left_for_commit(connection: Any, operation: Callable[..., Any], /) -> Iterat
             yield from hook.call.args + hook.call.items
 
 
+def open_databases() -> list[str]:
+    """Return the databases on which this thread is in a transaction."""
+    return [one.alias for one in connections.all(initialized_only=True) if one.in_atomic_block]
+
+
+def leaving() -> list[Any]:
+    """Return this thread's connections whose open transaction has left something. At no cost when none in the process
+    has: it is asked at each look into a cache.
+    """
+    if not _leaving:
+        return []
+    mine = connections.all(initialized_only=True)
+    found = [one for one in mine if one.in_atomic_block and one.run_on_commit]
+    for one in mine:
+        if one not in found:
+            _leaving.discard(ref(one))
+    return found
+
+
 def _leave(using: str, call: _Call) -> None:
     connection = transaction.get_connection(using)
     if connection.in_atomic_block:
@@ -134,6 +156,7 @@ def _keep(connection: Any, call: _Call) -> None:
     else:
         before[1].is_last = False
         hooks.append((before[0], flush, *before[2:]))
+    _leaving.add(ref(connection, _leaving.discard))
 
 
 def _send(calls: list[_Call]) -> None:
