@@ -110,9 +110,9 @@ class Streams:
     """
 
     connection: str = "default"
-    lease: float = _option(15.0, at_least=1)
-    retention: float | None = _option(None, at_least=0)
-    idempotency_ttl: float = _option(86400.0, at_least=1)
+    lease: float = option(15.0, at_least=1)
+    retention: float | None = option(None, at_least=0)
+    idempotency_ttl: float = option(86400.0, at_least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +123,10 @@ class Queues:
     ``{"task": "shop.tasks.digest", "cron": "0 7 * * *"}``."""
 
     connection: str = "default"
-    lease: float = _option(15.0, at_least=0.5)
-    max_attempts: int = _option(5, at_least=1)
-    max_kills: int = _option(4, at_least=1)
-    max_dead: int = _option(10_000, at_least=0)
+    lease: float = option(15.0, at_least=0.5)
+    max_attempts: int = option(5, at_least=1)
+    max_kills: int = option(4, at_least=1)
+    max_dead: int = option(10_000, at_least=0)
     schedules: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from django_redis_patterns.conf import known, settings
+from django_redis_patterns.conf import settings
+from django_redis_patterns.conf.values import known
 from django_redis_patterns.exceptions import InvalidConfiguration
 
 

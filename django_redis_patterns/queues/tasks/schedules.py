@@ -13,7 +13,8 @@ from typing import Any
 from django.core.exceptions import SuspiciousOperation
 from django.utils import timezone
 
-from django_redis_patterns.conf import known, settings
+from django_redis_patterns.conf import settings
+from django_redis_patterns.conf.values import known
 from django_redis_patterns.core.keys import key
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
