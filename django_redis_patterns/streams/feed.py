@@ -46,7 +46,7 @@ class Feed:
         cares = most > 0 and time.monotonic() >= self._tends_at
         if cares:
             self._tends_at = time.monotonic() + self._tends_every
-        taken = self._seat.exchange(ends, max(most, 0), alone=held == 0, cares=cares, takes_over=takes_over)
+        taken = self._seat.exchange(ends, max(most, 0), alone=held <= 0, cares=cares, takes_over=takes_over)
         self._recorded(done, ends, notes)
         return self._jobs(taken, free)
 

@@ -32,7 +32,8 @@ async def tend(
     Dead is who is in *dead*, who was released, and with *takes_over* whose lease has run out.
     """
     mine = keys.of(group)
-    places = [keys.log, keys.live, keys.seen, keys.checkpoints, mine.due, mine.lanes, mine.stirred, mine.wake]
+    of_stream = [keys.log, keys.live, keys.seen, keys.checkpoints]
+    places = [*of_stream, mine.due, mine.lanes, mine.stirred, mine.wake, mine.tries]
     checkpoint, *gone = await io.run(TEND, keys=places, args=[group, int(takes_over), int(ordered), *dead])
     tell_trimmed(keys.name, group, gone)
     return cast(bytes, checkpoint).decode()

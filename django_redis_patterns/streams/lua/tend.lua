@@ -1,6 +1,7 @@
--- KEYS: log, live, seen, checkpoints, due, lanes, stirred, wake
+-- KEYS: log, live, seen, checkpoints, due, lanes, stirred, wake, tries
 -- ARGV: group, takes_over, is_ordered, dead...
 -- RETURNS: the group's checkpoint ('' when there is no such group), then the ids of events that were trimmed unread
+-- The checkpoint is the end of a millisecond, before which everything is done: a new log may begin within the next.
 -- The group is there, and what dead consumers had is due now. Dead is who is named, who was released (a lease of 0) and,
 -- if takes_over is 1, whose lease has run out. 'waiting' has what nobody runs. Nothing counts as an attempt here.
 local log, group, clock = KEYS[1], ARGV[1], redis.call('TIME')
@@ -26,6 +27,7 @@ local function park(id)
   if #redis.call('XCLAIM', log, group, 'waiting', 0, id, 'JUSTID') == 0 then -- it has left the log
     told[#told + 1] = id
     redis.call('XACK', log, group, id)
+    redis.call('HDEL', KEYS[9], id)
   elseif not lane then
     redis.call('ZADD', KEYS[5], stamp, id)
   end
@@ -62,9 +64,9 @@ if ARGV[3] ~= '1' then -- it may have been, before a deployment
   end
   redis.call('DEL', KEYS[6], KEYS[7])
 end
-local oldest = redis.call('XPENDING', log, group)[2]
-local ms = oldest and tonumber(string.match(oldest, '%d+'))
-told[1] = ms and (ms > 0 and string.format('%.0f-18446744073709551615', ms - 1) or '0-0') or found[8]
+local oldest = redis.call('XPENDING', log, group)[2] or found[8]
+local ms = tonumber(string.match(oldest, '%d+'))
+told[1] = ms > 0 and string.format('%.0f-18446744073709551615', ms - 1) or '0-0'
 redis.call('HSET', KEYS[4], group, told[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], 1, now - 3600000)
 return told
