@@ -77,12 +77,15 @@ local function retake(id)
   if not claim(id, row, failures, lane) or failures or is_suspect or not lane then
     return
   end
-  for _, next in ipairs(in_lane(lane, 1, most - #again / 5)) do
-    local behind = pending(next)
-    if behind and (behind[2] ~= 'waiting' or behind[4] >= 2 or not claim(next, behind, nil, lane)) then
+  local room = most - #again / 5
+  local behind = in_lane(lane, 1, room)
+  for _, next in ipairs(behind) do
+    local row = pending(next)
+    if not row or row[2] ~= 'waiting' or row[4] >= 2 or not claim(next, row, nil, lane) then
       return
     end
   end
+  mine[lane] = #behind < room
 end
 
 local function lane_of(fields)
