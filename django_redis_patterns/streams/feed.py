@@ -48,6 +48,8 @@ class Feed:
             self._tends_at = time.monotonic() + self._tends_every
         taken = self._seat.exchange(ends, max(most, 0), alone=held <= 0, cares=cares, takes_over=takes_over)
         self._recorded(done, ends, notes)
+        if self._seat.is_lapsed and not done:
+            self._pause(min(wait, GLANCE))
         return self._jobs(taken, free)
 
     def recover(self, held: Sequence[AnyJob]) -> Sequence[Job]:
@@ -72,7 +74,8 @@ class Feed:
 
     def _has_nothing_due(self) -> bool:
         now = time.monotonic()
-        return now < self._seat.due_at and now < self._tends_at and not self._seat.has_suspects
+        is_free = not self._seat.has_suspects and not self._seat.is_lapsed
+        return is_free and now < self._seat.due_at and now < self._tends_at
 
     def _patience(self, wait: float) -> float:
         now = time.monotonic()

@@ -436,3 +436,18 @@ def test_a_handler_has_one_group(orders: Stream, declare: Declare) -> None:
     for wrong in ({"batch": 0}, {"concurrency": 0}, {"max_attempts": 0}, {"group": ""}, {"ordered_by": 7}):
         with pytest.raises(ValueError, match=r"is from 1 to|A group has a name|is the name of a key"):
             declare(**wrong)
+
+
+def test_who_has_lost_its_lease_is_given_nothing(orders: Stream, declare: Declare) -> None:
+    """And takes over nothing from itself; it asks again, now and then, until its supervisor is back."""
+    child = Child(declare())
+    orders.append_many([1, 2])
+    child.take()
+    child.lapse()
+    assert child.take(5) == []
+    assert set(pending(child).values()) == {child.name}
+    with trace.record() as log:
+        assert child.feed.step([], 5, 0.01, True) == []
+    assert (log.trips, child.feed._seat.is_lapsed) == (1, True)
+    child.hold()
+    assert len(child.take(5)) == 1

@@ -174,6 +174,7 @@ def test_lag_tells_how_far_a_group_is_behind(
     assert consumer.lease == pytest.approx(60, abs=5)
     child.lapse()
     assert face(orders.lag, "mailers").consumers[0].lease == 0
+    child.hold()
     child.work()
     behind = face(orders.lag, "mailers")
     assert (behind.events, behind.seconds, behind.pending, behind.oldest) == (0, 0, 0, 0)
