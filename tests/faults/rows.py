@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
 import django_redis_patterns
+from django_redis_patterns.core.worker.lease import hold
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.sync import Follower
 from django_redis_patterns.locks import Held, lock
@@ -232,6 +233,7 @@ ROWS: dict[str, Row] = {
     "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),
     "LeaderboardManager.rebuild": Row(_players(_rebuilt), _standing, ([1, 2, 3], [1, 2, 9])),
     "Follower.look": Row(_players(_look_again), _standing, ([1, 2, 3], [1, 2, 9])),
+    "hold": Row(lambda: (hold, "default", "test:live", ["me"], 60), lambda redis: redis.zcard("test:live"), (0, 1)),
     "transmit": Row(lambda: (transmit, Message("orders.7", "{}"))),
     "sign_out": Row(lambda: (sign_out, "7", "digest")),
     "for_user": Row(_session(lambda session: (for_user, USER)), reads=True),

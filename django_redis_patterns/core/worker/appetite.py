@@ -12,12 +12,9 @@ class Appetite:
     def __init__(self, concurrency: int, most: int) -> None:
         self._concurrency, self._most = concurrency, most
         self._mean = 2 * HORIZON
+        self.ahead = 0  #: jobs to take ahead
 
     def learn(self, seconds: float) -> None:
         """Note how long a job took."""
         self._mean = 2 * HORIZON if seconds > HORIZON else self._mean + WEIGHT * (seconds - self._mean)
-
-    @property
-    def ahead(self) -> int:
-        """Jobs to take ahead."""
-        return min(self._most, int(HORIZON / max(self._mean, 1e-6)) * self._concurrency)
+        self.ahead = min(self._most, int(HORIZON / (self._mean + 1e-6)) * self._concurrency)

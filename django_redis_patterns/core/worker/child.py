@@ -1,5 +1,6 @@
 """A child: runs handlers until it is told to stop, or its supervisor is gone."""
 
+import atexit
 import logging
 import os
 import select
@@ -7,6 +8,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from typing import NoReturn
 
 from redis import RedisError
 
@@ -15,6 +17,7 @@ from django_redis_patterns.exceptions import RedisPatternsError
 from .feed import Workload
 from .feeder import Feeder
 from .lifeline import Lifeline
+from .memory import resident_mb
 from .options import Options
 from .signals import Signals
 
@@ -36,17 +39,20 @@ class Child:
         self._holds_at = float("inf")
         self._signals = Signals()
 
-    def run(self) -> int:
-        """Work until the end; returns the exit code, or leaves at once when handlers are still at it."""
+    def run(self) -> NoReturn:
+        """Work until the end, and end the process."""
         with self._signals:
             while not self._is_over():
                 self._listen()
                 if self._line.is_cut:
                     self._fend_for_itself()
+                if self._ends_at is None and (reason := self._is_worn_out()):
+                    logger.info("%s: %s, another will follow.", self._name, reason)
+                    self._drain()
                 if self._ends_at is not None and time.monotonic() >= self._ends_at and not self._has_given_up:
                     self._give_up()
         self._line.close()
-        return self._leave()
+        self._leave()
 
     def _listen(self) -> None:
         sources: list[Signals | Lifeline] = [self._signals] if self._line.is_cut else [self._signals, self._line]
@@ -83,6 +89,15 @@ class Child:
             for feeder in self._feeders:
                 feeder.close()
 
+    def _is_worn_out(self) -> str:
+        """Return why another should follow, if it should: each gets something done."""
+        jobs = sum(feeder.jobs for feeder in self._feeders)
+        if self._options.max_jobs is not None and jobs >= self._options.max_jobs:
+            return f"has run {jobs} jobs"
+        if jobs and self._options.max_rss is not None and (mb := resident_mb()) >= self._options.max_rss:
+            return f"fills {mb:.0f} MB"
+        return ""
+
     def _give_up(self) -> None:
         """Give back what still runs: it will run again elsewhere, from its beginning."""
         self._has_given_up = True
@@ -106,15 +121,14 @@ class Child:
             with suppress(RedisPatternsError, RedisError):
                 self._workload.hold([self._name], self._workload.lease)
 
-    def _leave(self) -> int:
+    def _leave(self) -> NoReturn:
         if self._holds_at != float("inf"):
             with suppress(RedisPatternsError, RedisError):
                 self._workload.release([self._name])
         if not all(feeder.is_empty for feeder in self._feeders):
             logger.error("%s: some ends could not be recorded: what they belong to runs again.", self._name)
-        if self._has_given_up:  # a handler may be at work still, which must not go on
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
-        return 0
+        # Threads that are at something still, a handler's or a blocked take, must not go on, nor keep the process.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

@@ -60,10 +60,17 @@ class Custody:
         """Note the end of a job; that of one which was given up meanwhile counts no more."""
         if id(done.job) not in self._open:
             return
+        self._open.remove(id(done.job))
+        self.outbox.append(done)
         self._appetite.learn(done.seconds)
+        if done.job.key is not None:
+            self._follow(done)
+
+    def _follow(self, done: Done) -> None:
+        """See to the jobs behind one that has ended."""
         after, refused = self._order.ended(done)
-        self._open -= {id(job) for job in (done.job, *refused)}
-        self.outbox += [done, *(Done(job, ran=False) for job in refused)]
+        self._open -= {id(job) for job in refused}
+        self.outbox += [Done(job, ran=False) for job in refused]
         self._lanes.put(after)
 
     def collect(self) -> list[Done]:

@@ -1,8 +1,7 @@
 """What a room hands in: where jobs come from, and where their ends are recorded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class Job(Protocol):
@@ -20,8 +19,7 @@ class Job(Protocol):
         """Call the handler."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """How a job ended, for its feed.
 
     ``ran=False``: it was not run, or not to its end, because the child stops, or because one before it of the same

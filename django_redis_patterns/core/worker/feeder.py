@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from .custody import Custody
 from .feed import Done, Feed, Job
@@ -28,8 +29,10 @@ class Feeder:
         self._guard = threading.Lock()
         self._room, self._due = threading.Condition(self._guard), threading.Condition(self._guard)
         self._closing = threading.Event()
+        self._looking = threading.Lock()  # nobody looks for what was lost while the other's take is on its way
         self._is_unsure = False  # a take may have brought something that was lost on its way
-        self._is_to_look = False
+        self._is_to_look = self._is_blocked = False
+        self.jobs = 0  #: how many have run
         self._tends_at = time.monotonic()
 
     def start(self) -> None:
@@ -65,6 +68,7 @@ class Feeder:
 
     def _ended(self, done: Done) -> None:
         with self._guard:
+            self.jobs += 1
             self._custody.ended(done)
             self._notify()
 
@@ -80,8 +84,9 @@ class Feeder:
         return self._closing.is_set() or self._custody.free >= self._custody.batch
 
     def _is_worth_it(self) -> bool:
-        custody = self._custody
-        return custody.is_idle or self._is_to_look or self._closing.is_set() or len(custody.outbox) >= custody.batch
+        """Whether the finisher should go at once: not for what the taker will carry along."""
+        is_lot = self._custody.is_idle or len(self._custody.outbox) >= self._custody.batch
+        return self._is_to_look or self._closing.is_set() or (self._is_blocked and is_lot)
 
     def _take(self) -> None:
         is_busy = True  # whether the last take brought something: then ends go with the next one, else they may wait
@@ -103,6 +108,8 @@ class Feeder:
             self._is_unsure = True
             self._failed(done, error)
             return True
+        finally:
+            self._is_blocked = False
         self._succeeded(done, jobs)
         return bool(jobs)
 
@@ -112,20 +119,26 @@ class Feeder:
             custody = self._custody
             free = custody.free
             without = free - len(custody.outbox)
-            return (custody.collect(), free) if is_busy or without < custody.batch else ([], without)
+            done, free = (custody.collect(), free) if is_busy or without < custody.batch else ([], without)
+            self._is_blocked = not done
+            self._notify()
+            return done, free
 
     def _recover(self) -> bool:
         """Look for what a lost reply has brought."""
-        with self._guard:
-            held = self._custody.held
         try:
-            jobs = self._feed.recover(held)
+            with self._looking:
+                jobs = self._feed.recover(self._holding())
+                self._succeeded([], jobs)
         except Exception as error:
             self._failed([], error)
         else:
             self._is_unsure = False
-            self._succeeded([], jobs)
         return True
+
+    def _holding(self) -> Sequence[Job]:
+        with self._guard:
+            return self._custody.held
 
     def _finish(self) -> None:
         while True:
@@ -143,12 +156,12 @@ class Feeder:
 
     def _record(self, done: list[Done], free: int) -> None:
         try:
-            jobs = self._feed.step(done, free, 0, self._weather.is_settled(self._lease))
+            with self._looking if free else nullcontext():
+                jobs = self._feed.step(done, free, 0, self._weather.is_settled(self._lease))
+                self._succeeded(done, jobs)
         except Exception as error:
             self._is_unsure |= free > 0
             self._failed(done, error)
-        else:
-            self._succeeded(done, jobs)
 
     def _tend(self) -> None:
         self._tends_at = time.monotonic() + self._lease / 3 * random.uniform(0.8, 1.2)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
@@ -42,11 +43,9 @@ class Places:
     def withdraw(self) -> list[Job]:
         """Return the jobs that have not begun, which they will not."""
         found: list[Job] = []
-        while self._jobs:
-            try:
+        with suppress(IndexError):
+            while True:
                 found.append(self._jobs.popleft())
-            except IndexError:  # somebody was faster
-                break
         return found
 
     def _wake(self) -> None:

@@ -9,10 +9,15 @@ from django.core.management.base import CommandParser
 
 @dataclass(frozen=True)
 class Options:
-    """``grace``: seconds that running handlers get when the program is asked to stop."""
+    """``grace``: seconds that running handlers get when the program is asked to stop.
+
+    A child that has run ``max_jobs`` or fills ``max_rss`` MB of memory finishes what it has begun; another follows it.
+    """
 
     processes: int = 1
     grace: float = 25.0
+    max_jobs: int | None = None
+    max_rss: float | None = None
     reload: bool = False
     verbosity: int = 1
     child: int | None = None  # The file descriptor of its lifeline makes a process a child,
@@ -25,6 +30,8 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--grace", type=float, default=Options.grace, help="Seconds that running handlers get at the end; 25."
     )
+    parser.add_argument("--max-jobs", type=int, help="Replace a process when it has run about so many.")
+    parser.add_argument("--max-rss", type=float, metavar="MB", help="Replace a process that fills so much memory.")
     parser.add_argument("--reload", action="store_true", help="Start anew when code changes: for development.")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--watched", type=int, help=argparse.SUPPRESS)

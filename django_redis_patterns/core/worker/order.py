@@ -29,10 +29,8 @@ class Order:
         return now
 
     def ended(self, done: Done) -> tuple[list[Job], list[Job]]:
-        """Return what may run after *done*, and what may not any more."""
-        key = done.job.key
-        if key is None:
-            return [], []
+        """Return what may run after *done*, whose job has a key, and what may not any more."""
+        key = done.job.key or ""
         if self._behind[key] and done.error is None and not self._is_closing:
             return [self._behind[key].popleft()], []
         return [], list(self._behind.pop(key))

@@ -19,7 +19,7 @@ def run(workload: Workload, options: Options, tell: Callable[[str], object]) -> 
     """Work until the end; returns the exit code. *tell* is given the lines that greet who started it."""
     _log(options.verbosity)
     if options.child is not None:
-        return Child(workload, options, Lifeline.at(options.child)).run()
+        Child(workload, options, Lifeline.at(options.child)).run()
     if options.reload and options.watched is None:
         return Reloader().run()
     if options.verbosity:

@@ -1,9 +1,11 @@
 """Signals as input that one can wait for, beside sockets."""
 
+import os
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import local
 from types import FrameType
 from typing import Any, Self
 
@@ -34,6 +36,7 @@ class Signals:
         self._before: list[Any] = []
 
     def __enter__(self) -> Self:
+        _entered.append(self)
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
@@ -43,11 +46,16 @@ class Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.forget()
+        _entered.remove(self)
+        self._near.close()
+        self._far.close()
+
+    def forget(self) -> None:
+        """Let signals mean what they meant before."""
         for number, handler in zip(self._numbers, self._before, strict=True):
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._fd_before)
-        self._near.close()
-        self._far.close()
 
     def fileno(self) -> int:
         """What to select."""
@@ -64,3 +72,26 @@ class Signals:
         with suppress(BlockingIOError):
             came = self._near.recv(1024)
         return [number for number in came if number in self._numbers]
+
+
+_entered: list[Signals] = []
+_forking = local()  # what a thread that forks listened to before
+
+
+def _hold_still() -> None:
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+
+
+def _go_on() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _mind_own_business() -> None:
+    """In a process that a handler has forked: what it is told concerns nobody else, and may end it."""
+    for signals in _entered:
+        signals.forget()
+    _entered.clear()
+    _go_on()
+
+
+os.register_at_fork(before=_hold_still, after_in_parent=_go_on, after_in_child=_mind_own_business)

@@ -81,7 +81,11 @@ class Supervisor:
     def _fill(self) -> None:
         for post in self._posts:
             if not self._kills_at and not post.is_filled and post.starts_at <= time.monotonic():
-                post.fill()
+                try:
+                    post.fill()
+                except OSError as error:  # too many processes, or no memory
+                    logger.error("No child could be started: %s", error)
+                    post.starts_at = time.monotonic() + LOOK
                 self._holds_at = 0.0
 
     def _look_after_leases(self) -> None:

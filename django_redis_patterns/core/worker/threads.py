@@ -1,14 +1,18 @@
 """Threads that run ``def`` handlers, each with database connections of its own."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import Context
 from queue import Empty, SimpleQueue
 
 from django import db
 
 from .feed import Done, Job
+
+logger = logging.getLogger("django_redis_patterns.worker")
 
 
 class Threads:
@@ -17,47 +21,62 @@ class Threads:
     def __init__(self, name: str, most: int, ended: Callable[[Done], None]) -> None:
         self._name, self._most, self._ended = name, most, ended
         self._jobs: SimpleQueue[Job] = SimpleQueue()
-        self._idle = threading.Semaphore(0)
-        self._count = 0
+        self._lock = threading.Lock()
+        self._outstanding = 0  # jobs that were put, and have not ended
+        self._count = 0  # threads
 
     def put(self, jobs: Iterable[Job]) -> None:
-        """Run *jobs* as soon as threads are free. Called by one thread at a time."""
+        """Run *jobs* as soon as threads are free."""
         for job in jobs:
             self._jobs.put(job)
-            if self._count < self._most and not self._idle.acquire(blocking=False):
-                self._count += 1
-                threading.Thread(target=self._work, name=f"{self._name}-{self._count}", daemon=True).start()
+            with self._lock:
+                self._outstanding += 1
+                if self._outstanding > self._count < self._most:
+                    self._count += 1
+                    threading.Thread(target=self._work, name=f"{self._name}-{self._count}", daemon=True).start()
 
     def withdraw(self) -> list[Job]:
         """Return the jobs that no thread has begun, which none will."""
         found: list[Job] = []
-        while True:
-            try:
+        with suppress(Empty):
+            while True:
                 found.append(self._jobs.get_nowait())
-            except Empty:
-                return found
+        with self._lock:
+            self._outstanding -= len(found)
+        return found
 
     def _work(self) -> None:
         while True:
+            self._ended(run_here(self._next()))
+            with self._lock:
+                self._outstanding -= 1
+
+    def _next(self) -> Job:
+        try:
+            return self._jobs.get_nowait()
+        except Empty:
             job = self._jobs.get()
-            self._ended(run_here(job))
-            self._idle.release()
+            refresh()  # nobody knows how long that took
+            return job
 
 
 def run_here(job: Job) -> Done:
-    """Run *job* in this thread, in a context of its own, as Django runs a request."""
+    """Run *job* in this thread, in a context of its own."""
     begun = time.monotonic()
-    refresh()
     try:
         value = Context().run(job.run)
         return Done(job, value, seconds=time.monotonic() - begun)
     except BaseException as error:  # SystemExit too: a handler may not end the child
         return Done(job, error=error, seconds=time.monotonic() - begun)
     finally:
-        db.close_old_connections()
+        refresh()
 
 
 def refresh() -> None:
-    """Forget the queries that ``DEBUG`` keeps, and close database connections that are old or broken."""
-    db.reset_queries()
-    db.close_old_connections()
+    """Do what Django does between requests: close connections that are old or broken, forget what ``DEBUG`` keeps."""
+    for connection in db.connections.all(initialized_only=True):
+        try:
+            connection.queries_log.clear()
+            connection.close_if_unusable_or_obsolete()
+        except Exception:  # it must not end the thread
+            logger.exception("The connection to database %r could not be closed.", connection.alias)

@@ -125,6 +125,11 @@ class Site:
         self.programs.append(program)
         return program.start(*words, **options)
 
+    def end(self) -> None:
+        for program in self.programs:
+            program.end()
+            print(program.log)  # which pytest shows when the test has failed
+
     def push(self, *words: str) -> None:
         self.redis.lpush(room.READY, *words)
         self.redis.lpush(room.BELL, *"!" * len(words))
@@ -153,5 +158,4 @@ class Site:
 def site(tmp_path: Path, bare_redis: redis.Redis) -> Iterator[Site]:
     site = Site(tmp_path, bare_redis)
     yield site
-    for program in site.programs:
-        program.end()
+    site.end()

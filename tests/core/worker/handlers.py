@@ -3,8 +3,10 @@
 import asyncio
 import ctypes
 import os
+import signal
 import threading
 import time
+import warnings
 from pathlib import Path
 
 from asgiref.sync import sync_to_async
@@ -69,3 +71,29 @@ async def aquery(word: str, seconds: str) -> None:
     await sync_to_async(query)(word, "")
     await asyncio.sleep(float(seconds))
     note("thread", word, thread)
+
+
+async def afail(word: str, _: str) -> None:
+    raise ValueError(word)
+
+
+async def acancel(word: str, _: str) -> None:
+    raise asyncio.CancelledError
+
+
+async def ablock(word: str, seconds: str) -> None:
+    """Let nothing else run on the loop."""
+    note("began", word)
+    time.sleep(float(seconds))  # noqa: ASYNC251  that is what it does
+
+
+def fork(word: str, _: str) -> None:
+    """Fork a process that can be ended, and end it."""
+    note("began", word)
+    with warnings.catch_warnings(action="ignore"):  # this process has threads
+        child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+    os.kill(child, signal.SIGTERM)
+    note("ended", word, os.WTERMSIG(os.waitpid(child, 0)[1]))

@@ -25,26 +25,26 @@ def test_sigterm_finishes_what_has_begun_and_gives_back_the_rest(site: Site) -> 
     assert {end for end in site.ends() if end.startswith("back")} <= {f"back sleep:0:{n}" for n in range(2, 10)}
 
 
-@pytest.mark.parametrize("verb", ["wait", "asleep"])
-def test_what_does_not_end_within_its_grace_is_given_back(verb: str, site: Site) -> None:
+def test_what_does_not_end_within_its_grace_is_given_back(site: Site) -> None:
+    """Whether it holds a thread, a place on the loop, or the loop itself."""
     program = site.program("--grace", "0.2")
-    word = {"wait": "wait:never:1", "asleep": "asleep:60:1"}[verb]
-    site.push(word)
-    until(lambda: site.noted("began"))
+    words = ["wait:never:1", "asleep:60:2", "ablock:60:3"]
+    for count, word in enumerate(words, 1):
+        site.push(word)
+        until(lambda count=count: len(site.noted("began")) == count)
     program.process.signal(signal.SIGTERM)
     assert program.wait() == 0
-    assert site.ends() == {f"back {word}": 1}
+    assert site.ends() == {f"back {word}": 1 for word in words}
     assert site.taken() == {}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_gives_back_at_once(number: int, site: Site) -> None:
+def test_a_second_signal_gives_back_at_once(site: Site) -> None:
     program = site.program("--grace", "600")
     site.push("wait:never:1")
     until(lambda: site.noted("began"))
-    program.process.signal(number)
+    program.process.signal(signal.SIGTERM)
     until(lambda: "Finishing" in program.log)
-    program.process.signal(number)
+    program.process.signal(signal.SIGTERM)
     assert program.wait() == 0
     assert site.ends() == {"back wait:never:1": 1}
 
@@ -69,10 +69,11 @@ def test_a_child_may_be_told_to_end_by_itself(site: Site) -> None:
     (child,) = program.children()
     child.signal(signal.SIGTERM)
     site.ended("ok sleep:0.5:1")
-    until(lambda: child not in program.children() and program.children())
+    until(lambda: (now := program.children()) and child not in now)
     assert site.runs()["sleep:0.5:1"] == 1
 
 
+@pytest.mark.slow
 def test_a_child_that_cannot_end_is_killed(site: Site) -> None:
     """What it had is given back by the supervisor."""
     program = site.program("--grace", "0", lease=600)
@@ -91,3 +92,19 @@ def test_an_idle_program_ends_at_once(site: Site) -> None:
     program.process.signal(signal.SIGTERM)
     assert program.wait() == 0
     assert "killed" not in program.log
+
+
+@pytest.mark.parametrize("limit", [("--max-jobs", "3"), pytest.param(("--max-rss", "1"), marks=pytest.mark.slow)])
+def test_a_child_is_replaced_when_it_has_done_enough(limit: tuple[str, str], site: Site) -> None:
+    """By order, not as one that died: what it has begun ends, nothing runs twice."""
+    program = site.program(*limit)
+    (before,) = until(program.children)
+    words = [f"sleep:0.3:{n}" for n in range(3)]
+    site.push(*words)
+    until(lambda: before.is_gone)
+    until(program.children)
+    site.push("sleep:0:9")
+    site.ended(*(f"ok {word}" for word in words), "ok sleep:0:9")
+    assert max(site.runs().values()) == 1
+    assert "another will follow" in program.log
+    assert "ended with" not in program.log

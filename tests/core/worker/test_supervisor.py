@@ -47,6 +47,7 @@ def test_a_handler_that_lets_nothing_else_run_keeps_its_job(site: Site) -> None:
     assert site.runs()["hog:2.5:1"] == 1
 
 
+@pytest.mark.slow
 def test_a_frozen_child_keeps_its_job(site: Site) -> None:
     """It lives as long as its supervisor can see it: what it does is not done twice."""
     program = site.program(lease=0.6)
@@ -128,5 +129,5 @@ def test_sighup_starts_anew(site: Site) -> None:
     until(lambda: "Finishing" in program.log)
     (site.folder / "go").touch()
     site.ended("ok wait:go:1")
-    until(lambda: program.children() and before not in program.children())
+    until(lambda: (now := program.children()) and before not in now)
     assert program.log.count("1 process,") == 2

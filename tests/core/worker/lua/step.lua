@@ -24,7 +24,7 @@ local words = {}
 local taken = redis.call('HGETALL', KEYS[2])
 for i = 1, #taken, 2 do
     local lease = tonumber(redis.call('ZSCORE', KEYS[3], taken[i + 1]) or '1')
-    if #words < free and (lease == 0 or (ARGV[3] == '1' and lease < now)) then
+    if #words < free and taken[i + 1] ~= child and (lease == 0 or (ARGV[3] == '1' and lease < now)) then
         redis.call('HSET', KEYS[2], taken[i], child)
         words[#words + 1] = taken[i]
     end
