@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from redis.exceptions import ResponseError
+
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 from django_redis_patterns.core.worker.backoff import Backoff, exponential
@@ -82,9 +84,12 @@ class Stream(Log):
 
     async def _groups(self, io: IO) -> list[str]:
         """Return the names of the groups that have read from it."""
-        if not await io.redis.exists(self.keys.log):
+        try:
+            found: Any = await io.redis.xinfo_groups(self.keys.log)
+        except ResponseError as error:
+            if "no such key" not in str(error):
+                raise
             return []
-        found: Any = await io.redis.xinfo_groups(self.keys.log)
         return sorted(row["name"].decode() for row in found)
 
     async def _lag(self, io: IO, group: str) -> Lag:
