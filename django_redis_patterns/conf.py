@@ -72,6 +72,20 @@ class Sessions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Caching:
+    """``LEASE``: seconds after which the call of a process that died is begun anew. ``WAIT``: seconds for which a
+    caller waits for somebody else's call, before it makes its own. Values over ``MAX_BYTES`` are not stored. A process
+    keeps at most ``NEAR_ENTRIES`` copies of ``NEAR_BYTES`` in all."""
+
+    connection: str = "default"
+    lease: float = _option(5.0, at_least=0.1)
+    wait: float = _option(30.0, at_least=0)
+    max_bytes: int = _option(4 * 1024 * 1024, at_least=1)
+    near_entries: int = _option(10_000, at_least=1)
+    near_bytes: int = _option(32 * 1024 * 1024, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RateLimit:
     """``RULES``: name to rule (``ratelimit/rules.py`` reads them). ``ON_UNAVAILABLE``: rules that do not say it are
     "open" (let through) or "closed" (deny) while Redis is away. No rule of a request counts the networks, the paths (a
@@ -136,6 +150,7 @@ class Settings:
     ipv6_prefix: int = _option(64, at_least=1, at_most=128)
     connections: Mapping[str, Connection] = field(default_factory=dict)
     sessions: Sessions = Sessions()
+    caching: Caching = Caching()
     ratelimit: RateLimit = RateLimit()
     locks: Locks = Locks()
     leaderboards: Leaderboards = Leaderboards()
@@ -145,6 +160,7 @@ class Settings:
 
 ROOMS: dict[str, type] = {
     "SESSIONS": Sessions,
+    "CACHING": Caching,
     "RATELIMIT": RateLimit,
     "LOCKS": Locks,
     "LEADERBOARDS": Leaderboards,

@@ -8,6 +8,7 @@ RedisPatternsError
 │   └── LockUnavailable      (also a LockError) nobody knows whether the lock is free
 ├── RedisDenied              wrong password, missing permission: never answered by a policy meant for outages
 ├── SerializationError       a value that cannot be stored, or stored bytes that cannot be read
+│   └── ValueTooLarge        it has more bytes than one value may have
 ├── LockError
 │   ├── LockTimeout          (also Python's TimeoutError) others held the lock for as long as we waited
 │   ├── LockLost             it was ours, and is not any more
@@ -142,6 +143,13 @@ class StaleFence(LockError):
 
 class SerializationError(RedisPatternsError):
     """A value cannot be stored as it is, or stored bytes cannot be trusted or read."""
+
+
+class ValueTooLarge(SerializationError):
+    """A value has more bytes than one value may have."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"{size} bytes are over the limit of {limit}.")
 
 
 class InexactScore(RedisPatternsError, ValueError):

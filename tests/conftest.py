@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis
 from django_redis_patterns.core import connections
 from django_redis_patterns.testing.fixtures import face, no_leaked_keys
 from django_redis_patterns.testing.servers import RedisServer, find_server
+from tests.djangos_tests import djangos_tests
 from tests.topologies import TOPOLOGIES, Topology
 
 TOPOLOGY = pytest.StashKey[Topology]()

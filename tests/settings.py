@@ -13,6 +13,7 @@ INSTALLED_APPS = [
     "django_redis_patterns",
     "tests.boards",
     "tests.vault",
+    "tests.shelves",
 ]
 MIDDLEWARE = [
     "django_redis_patterns.sessions.SessionMiddleware",

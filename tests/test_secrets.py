@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.test import RequestFactory, override_settings
 from django.views.debug import ExceptionReporter, get_default_exception_reporter_filter, technical_500_response
 
-from django_redis_patterns.checks import REPORTER_FILTER
+from django_redis_patterns.checks.ground import REPORTER_FILTER
 from django_redis_patterns.conf import Connection, settings
 from django_redis_patterns.core.connections import client
 from django_redis_patterns.core.connections.options import resolve, target

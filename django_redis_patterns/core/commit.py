@@ -6,7 +6,7 @@ signals) in one more. A flush that fails is logged and counted, and never turns 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec
@@ -46,11 +46,13 @@ class _Kept:
     """One call: Django drops the hook when its savepoint is rolled back."""
 
     def __init__(self, call: _Call, left: list[_Call]) -> None:
-        self._call = call
+        self.call = call
+        self.has_run = False  # a test may run the hooks of a transaction that goes on
         self._left = left
 
     def __call__(self) -> None:
-        self._left.append(self._call)
+        self.has_run = True
+        self._left.append(self.call)
 
 
 class _Flush:
@@ -87,6 +89,13 @@ def after_commit_together(using: str, operation: Callable[..., Any], /, *items: 
     Items are hashable.
     """
     _leave(using, _Call(operation, items=items))
+
+
+def left_for_commit(connection: Any, operation: Callable[..., Any], /) -> Iterator[Any]:
+    """Yield the arguments that the open transaction of *connection* has left for *operation*, and not rolled back."""
+    for _, hook, *_ in connection.run_on_commit:
+        if isinstance(hook, _Kept) and hook.call.operation is operation and not hook.has_run:
+            yield from hook.call.args + hook.call.items
 
 
 def _leave(using: str, call: _Call) -> None:

@@ -144,9 +144,10 @@ def _settle(runs: list[Run]) -> list[Run]:
 
 
 def _attempt(act: Callable[[], Any]) -> Any:
+    """Call; what it raises goes through the body, which may have something to give back. An interruption too."""
     try:
         return act()
-    except Exception as error:
+    except BaseException as error:
         return error
 
 
@@ -211,7 +212,7 @@ async def _aattempt(work: Call | Locate) -> Any:
         if isinstance(work, Locate):
             return await aprimary(work.alias, work.key)
         return await (work.call() if work.is_coroutine else sync_to_async(work.call)())
-    except Exception as error:
+    except BaseException as error:
         return error
 
 

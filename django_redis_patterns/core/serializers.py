@@ -3,14 +3,19 @@
 Undecodable bytes raise `SerializationError`; rooms turn that into a miss, an absent field or a dead letter.
 """
 
+import hmac
 import json
 import pickle
+from functools import cache
+from hashlib import sha256
 from typing import Any, Protocol
 
+from django.conf import settings as django_settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
+from django.utils.encoding import force_bytes
 
-from django_redis_patterns.exceptions import SerializationError
+from django_redis_patterns.exceptions import SerializationError, ValueTooLarge
 
 LARGEST = 16 * 1024 * 1024
 MAC_BYTES = 32
@@ -87,7 +92,13 @@ class SignedPickle:
             raise SerializationError(f"Stored pickle cannot be read: {type(error).__name__}.") from error
 
     def _mac(self, body: bytes) -> bytes:
-        return salted_hmac(self._salt, body, algorithm="sha256").digest()
+        return hmac.digest(_key(self._salt, django_settings.SECRET_KEY), body, "sha256")
+
+
+@cache
+def _key(salt: str, secret: str | bytes) -> bytes:
+    """Return the key that Django's `salted_hmac` would derive for each value anew."""
+    return sha256(force_bytes(salt) + force_bytes(secret)).digest()
 
 
 def _body(data: bytes, expected: bytes) -> bytes:
@@ -98,5 +109,5 @@ def _body(data: bytes, expected: bytes) -> bytes:
 
 def _capped(data: bytes) -> bytes:
     if len(data) > LARGEST:
-        raise SerializationError(f"{len(data)} bytes are over the limit of {LARGEST}.")
+        raise ValueTooLarge(len(data), LARGEST)
     return data

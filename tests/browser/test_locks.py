@@ -17,13 +17,29 @@ pytestmark = pytest.mark.browser
 WATCH = """() => {
     window.seen = [];
     const look = () => {
+        const title = document.querySelector(".booth h3").textContent;
         const booth = document.querySelector(".booth .name")?.textContent ?? "";
         const line = [...document.querySelectorAll("#turnstile .row .name")].map(name => name.textContent);
         const fence = document.getElementById("turnstile").dataset.fence;
-        window.seen.push({booth, line, fence});
+        window.seen.push({title, booth, line, fence});
     };
     look();
     new MutationObserver(look).observe(document.querySelector(".gate"), {childList: true});
+}"""
+
+
+# Kills the first holder behind whom somebody waits, and puts out the next one: the driver may be too far away for that.
+KILL_AND_RELEASE = """() => {
+    const press = name => [...document.querySelectorAll(".gate button")].find(one => one.textContent === name).click();
+    const todo = [["Inside", 1, "Kill the holder"], ["Vanished", 1, ""], ["Inside", 0, "Release by force"]];
+    new MutationObserver((_, robot) => {
+        const [title, line, button] = todo[0];
+        const waiting = document.querySelectorAll("#turnstile .row").length;
+        if (document.querySelector(".booth h3").textContent !== title || waiting < line) return;
+        todo.shift();
+        if (!todo.length) robot.disconnect();
+        if (button) press(button);
+    }).observe(document.querySelector(".gate"), {childList: true});
 }"""
 
 
@@ -68,19 +84,17 @@ def test_after_a_kill_the_next_one_is_in_when_the_time_is_up_and_by_force_at_onc
     page.evaluate(WATCH)
     kill = page.get_by_role("button", name="Kill the holder")
     expect(kill).to_have_attribute("aria-disabled", "true")
-    page.get_by_role("button", name="Queue up").click()
-    expect(page.locator(".booth .name")).to_have_text("henrietta")
-    page.get_by_role("button", name="Queue up").click()
-    kill.click()
-    expect(page.locator(".booth h3")).to_have_text("Vanished")
-    expect(kill).to_have_attribute("aria-disabled", "true")
-    expect(page.locator(".gate .says")).to_contain_text("henrietta vanished with the lock")
-    expect(page.locator(".booth h3")).to_have_text("Inside")
+    page.evaluate(KILL_AND_RELEASE)
+    for _ in range(3):
+        page.get_by_role("button", name="Queue up").click()
 
-    page.get_by_role("button", name="Release by force").click()
-
-    expect(page.locator("#handovers tbody td .badge")).to_contain_text(["put out", "vanished"])
+    fates = page.locator("#handovers tbody td .badge")
+    expect(fates.filter(has_text="put out")).to_have_count(1)
     expect(page.locator(".booth h3")).to_have_text("Free")
+    told = fates.all_text_contents()  # the latest first
+    assert told[told.index("put out") + 1] == "vanished"
+    titles = [state["title"] for state in page.evaluate("window.seen")]
+    assert titles[titles.index("Vanished") :].count("Inside")
 
 
 def test_two_who_close_the_season_at_once_close_it_once(site: Arcade, visit: Callable[..., Page]) -> None:

@@ -82,6 +82,32 @@ def test_miss_calls_a_coroutine_function(face: Face) -> None:
     assert face(shelf.cached, "k", compute) == "fresh"
 
 
+class Interrupted(BaseException):
+    """As Ctrl-C, or the end of a task."""
+
+
+async def _tidy(io: IO, act: Any) -> None:
+    try:
+        await io.call(act)
+    except Interrupted:
+        await io.redis.set("tidied", 1)
+        raise
+
+
+tidy, atidy = both(_tidy)
+
+
+def test_an_interruption_of_the_users_function_goes_through_the_body(face: Face, bare_redis: redis.Redis) -> None:
+    """Which may give back in Redis what it had taken for it."""
+
+    def interrupted() -> None:
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        face(tidy, interrupted)
+    assert bare_redis.get("tidied")
+
+
 def test_an_error_of_the_users_function_reaches_the_caller(face: Face) -> None:
     """What the user's function raises is raised as it is."""
 

@@ -110,8 +110,8 @@ LOGS: dict[str, Row] = {
     "Seat.listen": Row(_filled(_waiting), _pending, (2, 3), waits=True),
     "Seat.give_back": Row(_taken(lambda seat: (seat.give_back, [])), _due, (0, 2)),
     "Event.heartbeat": Row(_taken(lambda seat: (Event("1-0", 1, seat=seat).heartbeat,)), _pending, (2,), reads=True),
-    "names_of": Row(_taken(lambda seat: (names_of, orders)), _due, (0,), reads=True),
-    "clear": Row(
+    "streams.names_of": Row(_taken(lambda seat: (names_of, orders)), _due, (0,), reads=True),
+    "streams.clear": Row(
         _taken(lambda seat: (clear, orders, ["mailers"], ["me"])),
         lambda redis: (_due(redis), redis.zcard(orders.keys.live)),
         ((0, 1), (2, 1), (2, 0)),

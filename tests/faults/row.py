@@ -23,3 +23,4 @@ class Row:
     outcomes: tuple[Any, ...] = (None,)
     reads: bool = False
     waits: bool = False  # which a batch cannot
+    goes_on: bool = False  # it returns without Redis, and may then have had no effect there

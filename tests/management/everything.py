@@ -13,6 +13,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from django_redis_patterns import sessions
+from django_redis_patterns.caching import cached, invalidate_tags
+from django_redis_patterns.caching.leases import give_back, prolong
+from django_redis_patterns.caching.near import near
+from django_redis_patterns.caching.tally import all_stats
+from django_redis_patterns.caching.through import claim
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.core.subscriber import subscriber
 from django_redis_patterns.leaderboards import Leaderboard, Trending
@@ -120,6 +125,46 @@ async def _of_leaderboards() -> None:
     await adisconnect()
 
 
+def of_caching(admin: redis.Redis) -> None:
+    """Make, wait, fail, go stale, invalidate in every way; keep copies."""
+
+    @cached(ttl=60, tags=["a"])
+    def slow(n: int) -> int:
+        time.sleep(0.2)
+        return n
+
+    @cached(ttl=0.001, stale=60)
+    def stale() -> int:
+        return 1
+
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(slow, [1, 1, 2])) == [1, 1, 2]
+    slow(1), slow.set(2, 1), slow.peek(1), slow.refresh(1), slow.many([(1,), (3,)])
+    slow.write_through("n")(lambda n: n)(1)
+    slow.invalidate(1)
+    invalidate_tags("a")
+    call = slow.call_of(1)
+    claim(call, "token")
+    assert prolong(call.place, "token")
+    assert give_back(call.place, "token")
+    stale(), time.sleep(0.01), stale()
+    copied = cached(ttl=60, near=True)(lambda: 1)
+    until(lambda: copied() and len(near("default").copies))
+    copied.invalidate()
+    assert all_stats()
+    asyncio.run(_of_caching())
+
+
+async def _of_caching() -> None:
+    @cached(ttl=60)
+    async def f() -> int:
+        return 1
+
+    await f()
+    await f.ainvalidate()
+    await adisconnect()
+
+
 def of_ratelimit(admin: redis.Redis) -> None:
     """Hit, look, give back and forget, by every algorithm, within the limit and over it."""
     for algorithm in ALGORITHMS:
@@ -206,6 +251,7 @@ async def _of_realtime(user: User) -> None:
 
 ROOMS = {
     "sessions": of_sessions,
+    "caching": of_caching,
     "ratelimit": of_ratelimit,
     "locks": of_locks,
     "leaderboards": of_leaderboards,

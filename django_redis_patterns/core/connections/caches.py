@@ -1,12 +1,13 @@
 """What Django's ``CACHES`` say about a Redis: address and credentials of an alias, in our words."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 
-from django_redis_patterns.conf import Connection
+from django_redis_patterns.conf import Connection, settings
 from django_redis_patterns.exceptions import InvalidConfiguration
 
 BACKENDS = (
@@ -30,15 +31,49 @@ def borrowed(alias: str, connection: Connection) -> Connection:
             f"{where} needs a Redis cache, and CACHES[{connection.cache!r}] is {cache.get('BACKEND')}. "
             f'Write REDIS_PATTERNS = {{"CONNECTIONS": {{"{alias}": "redis://localhost:6379/0"}}}}.'
         )
-    location = cache.get("LOCATION") or "redis://localhost:6379/0"
-    first = location[0] if isinstance(location, list | tuple) else location.split(",")[0]
     given = {name.lower(): value for name, value in cache.get("OPTIONS", {}).items()}
+    if given.get("connection"):
+        return _named(given["connection"], where)
+    return replace(connection, cache=None, **_address(cache.get("LOCATION"), given))
+
+
+def _named(alias: str, where: str) -> Connection:
+    """Return the connection that a cache of ours names in its options."""
+    found = settings().connections.get(alias)
+    if found is None or found.cache is not None:
+        raise InvalidConfiguration(
+            f"{where} leads to a cache with OPTIONS CONNECTION = {alias!r}, "
+            "which must be one of REDIS_PATTERNS CONNECTIONS with an address of its own."
+        )
+    return found
+
+
+def connection_of(location: Any, options: Mapping[str, Any]) -> Connection:
+    """Return the connection of a cache that is ours: its time-outs and its bound too."""
+    given = {name.lower(): value for name, value in options.items()}
+    pool = given.get("connection_pool_kwargs") or {}
+    said = {
+        "timeout": given.get("socket_timeout") or pool.get("socket_timeout"),
+        "connect_timeout": given.get("socket_connect_timeout") or pool.get("socket_connect_timeout"),
+        "max_connections": pool.get("max_connections"),
+        "ca_file": pool.get("ssl_ca_certs"),
+    }
+    for name in ("timeout", "connect_timeout", "max_connections"):
+        if not isinstance(said[name], int | float | None):
+            raise InvalidConfiguration(f"A cache's OPTIONS for {name} must be a number, not {said[name]!r}.")
+    return Connection(**_address(location, given), **{name: value for name, value in said.items() if value})
+
+
+def _address(location: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where a cache is and who may go there; *given* are its options. Replicas are not read."""
+    location = location or "redis://localhost:6379/0"
+    first = location.split(",")[0] if isinstance(location, str) else next(iter(location))
     login = {k: given[k] for k in ("db", "username", "password") if given.get(k)}
     place = _behind_sentinels(first, given) if given.get("sentinels") else {"url": first}
-    return replace(connection, cache=None, **place, **login)
+    return {**place, **login}
 
 
-def _behind_sentinels(url: str, given: dict[str, Any]) -> dict[str, Any]:
+def _behind_sentinels(url: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what django-redis would make of *url*, whose host is the service."""
     parts = urlsplit(url)
     of_sentinels = given.get("sentinel_kwargs") or {}

@@ -36,6 +36,20 @@ def round_trip(to: Any, commands: Sequence[Command]) -> list[Any]:
     return replies
 
 
+def addressed(to: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Return *options* with the node that ``target_nodes`` names as the driver's object for it.
+
+    Whoever asks does not know those: there is one kind for threads, and one for event loops.
+    """
+    name = options.get("target_nodes", "")
+    if ":" not in name:  # no word for several nodes has one
+        return options
+    node = to.get_node(node_name=name)
+    if node is None:
+        raise redis.ConnectionError(f"the cluster has lost its node {name}")
+    return options | {"target_nodes": node}
+
+
 def _node(to: Any, command: Command) -> Any:
     try:
         slot = to.determine_slot(*command.args)

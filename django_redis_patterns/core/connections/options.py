@@ -21,6 +21,8 @@ RETRY_WINDOW = 0.5
 LEAST_FOR_SENTINEL = 0.1
 PLAIN_URL = "write redis://user:password@host:port/0, with / ? # [ ] in the password as %2F %3F %23 %5B %5D"
 
+_declared: dict[str, Connection] = {}
+
 
 @dataclass(frozen=True)
 class Target:
@@ -57,10 +59,18 @@ class Target:
 def target(alias: str) -> Target:
     """Return where *alias* points. Raises `InvalidConfiguration` for an alias nobody configured."""
     connections = settings().connections
-    if alias not in connections:
+    connection = connections.get(alias) or _declared.get(alias)
+    if connection is None:
         known = ", ".join(sorted(connections))
         raise InvalidConfiguration(f"REDIS_PATTERNS CONNECTIONS has no {alias!r}. It has: {known}.")
-    return resolve(alias, connections[alias])
+    return resolve(alias, connection)
+
+
+def declare(name: str, connection: Connection) -> str:
+    """Return an alias of *connection*, which REDIS_PATTERNS does not have; errors call it *name*, or nearly so."""
+    while _declared.setdefault(name, connection) != connection:
+        name += "'"
+    return name
 
 
 def resolve(alias: str, connection: Connection) -> Target:

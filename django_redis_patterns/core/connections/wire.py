@@ -61,7 +61,7 @@ def _trip(turn: Turn) -> list[Any]:
         if turn.renew and not isinstance(to, RedisCluster):
             to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
-            replies = [to.execute_command(*first.args, **first.options)]
+            replies = [to.execute_command(*first.args, **cluster.addressed(to, first.options))]
         elif isinstance(to, RedisCluster):
             replies = cluster.round_trip(to, commands)
         else:
@@ -83,7 +83,7 @@ async def _atrip(turn: Turn) -> list[Any]:
         if turn.renew and not isinstance(to, AsyncRedisCluster):
             await to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
-            replies = [await to.execute_command(*first.args, **first.options)]
+            replies = [await to.execute_command(*first.args, **cluster.addressed(to, first.options))]
         elif isinstance(to, AsyncRedisCluster):
             replies = await cluster.around_trip(to, commands)
         else:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.conf import settings as django_settings
 
-from django_redis_patterns.checks import ENGINE
+from django_redis_patterns.checks.sessions import ENGINE
 from django_redis_patterns.conf import ROOMS, settings
 from django_redis_patterns.leaderboards.following import all_boards
 from django_redis_patterns.ratelimit.rules import rules
@@ -37,7 +37,8 @@ def eviction(room: str, patient: Patient) -> Iterator[Finding]:
     for policy in sorted(patient.told("memory", "policy")):
         is_safe = policy == "noeviction" or not needs.WHEN_EVICTED
         if is_safe:
-            yield ok("eviction", f"{policy}: nothing of it is evicted")
+            effect = "nothing of it is evicted" if policy == "noeviction" else "that does no harm here"
+            yield ok("eviction", f"{policy}: {effect}")
             continue
         is_near = patient.told("memory", "maxmemory") != {0}
         text = f"{policy}: when memory is full, {needs.WHEN_EVICTED}"
@@ -49,7 +50,7 @@ def survival(room: str, patient: Patient) -> Iterator[Finding]:
     """Judge what a restart of Redis leaves."""
     forgotten = rights.needs(room).WHEN_FORGOTTEN
     if not forgotten:
-        yield ok("persistence", "it keeps nothing in Redis")
+        yield ok("persistence", "it keeps nothing in Redis that must last")
         return
     kinds = patient.told("persistence", "kind")
     if "none" in kinds:

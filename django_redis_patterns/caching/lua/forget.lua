@@ -1,0 +1,6 @@
+-- KEYS: tags...
+-- ARGV: near, notes...
+-- RETURNS: how many of the tags were in use
+local used = redis.call('UNLINK', unpack(KEYS))
+for i = 2, #ARGV do redis.call('PUBLISH', ARGV[1], ARGV[i]) end
+return used
