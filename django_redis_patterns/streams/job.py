@@ -81,9 +81,12 @@ class BatchJob(Job):
 
     __slots__ = ("_good",)
 
+    def __init__(self, seat: Seat, events: list[Taken]) -> None:
+        super().__init__(seat, events)
+        self._good: list[Taken] = []
+
     def run(self) -> Any:
         """Call the handler, unless nothing can be handed to it."""
-        self._good: list[Taken] = []
         batch = list(self._readable())
         if self.is_async:
             return self._acall(batch)
