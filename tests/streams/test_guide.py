@@ -45,9 +45,11 @@ def test_events_are_appended_and_handled(site: dict[str, Any]) -> None:
 
 
 def test_a_log_is_read(site: dict[str, Any]) -> None:
-    """All but the loop that waits for ever."""
-    exec(READ.replace("async for entry in orders.tail(): ...", ""), site)
-    ast.parse(f"async def main():\n    {READ.splitlines()[-1]}")
+    """And followed, by a coroutine that waits for ever."""
+    place = site["orders"].append({"order_id": 7})
+    exec(READ, site)
+    assert site["entry"].id == place
+    assert inspect.iscoroutinefunction(site["follow"])
 
 
 def test_a_group_is_looked_after(site: dict[str, Any]) -> None:
