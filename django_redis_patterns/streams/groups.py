@@ -25,15 +25,24 @@ async def enroll(io: IO, keys: Keys, group: str, start: str, known: str) -> bool
 
 
 async def tend(
-    io: IO, keys: Keys, group: str, *, takes_over: bool = False, ordered: bool = True, dead: Sequence[str] = ()
+    io: IO,
+    keys: Keys,
+    group: str,
+    *,
+    consumer: str = "",
+    takes_over: bool = False,
+    ordered: bool = True,
+    dead: Sequence[str] = (),
 ) -> str:
     """Say that *group* is there, and make due what dead consumers had; returns its checkpoint, "" if there is no group.
 
-    Dead is who is in *dead*, who was released, and with *takes_over* whose lease has run out.
+    Dead is who is in *dead*, who was released, and with *takes_over* whose lease has run out; never *consumer* itself.
     """
     mine = keys.of(group)
-    places = [keys.log, keys.live, keys.seen, keys.checkpoints, mine.due, mine.lanes, mine.stirred, mine.wake]
-    checkpoint, *gone = await io.run(TEND, keys=places, args=[group, int(takes_over), int(ordered), *dead])
+    of_stream = [keys.log, keys.live, keys.seen, keys.checkpoints]
+    places = [*of_stream, mine.due, mine.lanes, mine.stirred, mine.wake, mine.tries]
+    args = [group, consumer, int(takes_over), int(ordered), *dead]
+    checkpoint, *gone = await io.run(TEND, keys=places, args=args)
     tell_trimmed(keys.name, group, gone)
     return cast(bytes, checkpoint).decode()
 

@@ -5,8 +5,8 @@ KEYS = ("streams:*",)
 CHANNELS = ()
 #: What the code sends. What the scripts call is read from the scripts.
 COMMANDS = (
-    *("EXISTS", "TIME", "XADD", "XDEL", "XINFO GROUPS", "XLEN", "XPENDING", "XRANGE", "XREAD", "XREADGROUP"),
-    *("XREVRANGE", "ZRANGE", "ZREM"),
+    *("PEXPIRE", "TIME", "XACK", "XADD", "XDEL", "XINFO GROUPS", "XLEN", "XPENDING", "XRANGE", "XREAD"),
+    *("XREADGROUP", "XREVRANGE", "ZADD", "ZMSCORE", "ZRANGE", "ZREM", "ZSCORE"),
 )
 #: What happens when Redis evicts, and whether that is wrong or worth a warning; "" when nothing happens.
 WHEN_EVICTED = "whole logs vanish, with what nobody has handled yet"

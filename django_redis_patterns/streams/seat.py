@@ -22,6 +22,7 @@ FINISH = Script("finish.lua", idempotent=True)
 #: Events that one consumer may have in hand.
 MOST_HELD = 100_000
 _LOST = ("NOGROUP", "UNBLOCKED")
+_SUSPECT, _LAPSED = 1, 2
 
 logger = logging.getLogger("django_redis_patterns.streams")
 
@@ -34,6 +35,11 @@ class Taken(NamedTuple):
     deliveries: int = 1
     failures: int = -1
     lane: bytes = b""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it was never delivered before, and never failed."""
+        return self.deliveries == 1 and self.failures < 0
 
 
 class Record(NamedTuple):
@@ -68,12 +74,12 @@ class Seat:
         self._keys, self.log, self._wake = keys, keys.log, mine.wake
         self._of_finish = [keys.log, mine.due, mine.tries, mine.dead, mine.lanes, mine.stirred, mine.wake]
         ordered = [] if self._field is None else [mine.lanes, mine.stirred, mine.wake]
-        self._of_take = [keys.log, mine.due, mine.tries, *ordered]
+        self._of_take = [keys.log, keys.live, mine.due, mine.tries, *ordered]
         self._checkpoint = ""
         #: When something is due, by the clock of this process, as far as was told.
         self.due_at = 0.0
-        #: Whether an event waits until this consumer has nothing else in hand.
-        self.has_suspects = False
+        #: Whether an event waits until this consumer has nothing else in hand; whether it is given nothing.
+        self.has_suspects = self.is_lapsed = False
         self._news = ["0-0", "0-0"]
 
     async def _exchange(
@@ -96,7 +102,10 @@ class Seat:
         if told[-1] is None:
             await self._enroll(io)
             told = [await self._take(io, most, alone)]
-        return self._read(told[-1])
+        taken = self._read(told[-1])
+        if ends and not taken:  # a server that did not know the script has recorded them behind the take
+            self.due_at = 0.0
+        return taken
 
     async def _listen(self, io: IO, most: int, seconds: float) -> list[Taken]:
         """Wait for new events, and take at most *most*; returns nothing when something else has to be done."""
@@ -168,9 +177,9 @@ class Seat:
         return int(acked)
 
     async def _tend(self, io: IO, takes_over: bool) -> None:
-        ordered = self._field is not None
-        group = self.consumer.group
-        self._checkpoint = await tend(io, self._keys, group, takes_over=takes_over, ordered=ordered) or self._checkpoint
+        me, group, ordered = self.name, self.consumer.group, self._field is not None
+        told = await tend(io, self._keys, group, consumer=me, takes_over=takes_over, ordered=ordered)
+        self._checkpoint = told or self._checkpoint
 
     async def _take(self, io: IO, most: int, alone: bool) -> Any:
         args: list[Any] = [self.consumer.group, self.name, most, int(alone)]
@@ -193,7 +202,7 @@ class Seat:
         """Return what was taken, and remember the rest of what the script told."""
         next_ms, held, gone, again, ids, lanes, new, *news = told
         self.due_at = time.monotonic() + next_ms / 1000 if next_ms >= 0 else float("inf")
-        self.has_suspects = bool(held)
+        self.has_suspects, self.is_lapsed = held == _SUSPECT, held == _LAPSED
         self._news = [id.decode() for id in news]
         tell_trimmed(self._keys.name, self.consumer.group, gone)
         before = [Taken(*row) for row in zip(*(again[i::5] for i in range(5)), strict=True)]
@@ -204,11 +213,6 @@ class Seat:
 
 
 def _span(events: Sequence[Taken]) -> tuple[bytes, bytes]:
-    """Return the first and the last id of *events*."""
-    ids = sorted((event.id for event in events), key=_order)
-    return ids[0], ids[-1]
-
-
-def _order(id: bytes) -> tuple[int, int]:
-    milliseconds, _, number = id.partition(b"-")
-    return int(milliseconds), int(number)
+    """Return the first and the last millisecond of *events*."""
+    milliseconds = {event.id.partition(b"-")[0] for event in events}
+    return min(milliseconds, key=int), max(milliseconds, key=int)

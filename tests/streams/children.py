@@ -1,9 +1,10 @@
 """Children without their processes: what they take, how it ends, and how they die."""
 
-from collections.abc import Callable
+import time
 from itertools import count
 from typing import Any
 
+from django_redis_patterns.core.connections import client
 from django_redis_patterns.core.worker.feed import Done
 from django_redis_patterns.core.worker.lease import hold
 from django_redis_patterns.streams.consumer import Consumer
@@ -67,9 +68,7 @@ class Child:
 
     def lapse(self) -> None:
         """Be away for longer than the lease."""
-        from django_redis_patterns.core.connections import client
-
-        client(self.stream.connection).zadd(self.stream.keys.live, {self.name: 1})
+        client().zadd(self.stream.keys.live, {self.name: time.time() * 1000 - 1000})
 
 
 def ids(jobs: list[Job]) -> list[str]:
@@ -78,12 +77,7 @@ def ids(jobs: list[Job]) -> list[str]:
 
 def pending(child: Child) -> dict[str, str]:
     """Return id to consumer of all that is delivered and not acknowledged."""
-    from django_redis_patterns.core.connections import client
-
     if child.consumer.group not in child.stream.groups():
         return {}
     rows: Any = client().xpending_range(child.stream.keys.log, child.consumer.group, "-", "+", 10_000)
     return {row["message_id"].decode(): row["consumer"].decode() for row in rows}
-
-
-Handler = Callable[[Any], Any]

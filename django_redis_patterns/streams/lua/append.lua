@@ -21,10 +21,10 @@ if ARGV[1] == '0' or over <= 0 then
   return ids
 end
 local going = redis.call('XRANGE', log, '-', '+', 'COUNT', over)
-local last = going[#going][1]
+local first, last = going[1][1], going[#going][1]
 for _, group in ipairs(redis.call('XINFO', 'GROUPS', log)) do
   local unread = #redis.call('XRANGE', log, '(' .. group[8], last)
-  local unacknowledged = group[6] > 0 and #redis.call('XPENDING', log, group[2], '-', last, over) or 0
+  local unacknowledged = group[6] > 0 and #redis.call('XPENDING', log, group[2], first, last, over) or 0
   if unread + unacknowledged > 0 then
     redis.call('HINCRBY', KEYS[2], group[2], unread + unacknowledged)
   end

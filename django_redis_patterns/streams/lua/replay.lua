@@ -9,9 +9,10 @@ local function padded(id)
   return string.rep('0', 20 - #ms) .. ms .. '-' .. string.rep('0', 20 - #seq) .. seq
 end
 
-if redis.pcall('XGROUP', 'SETID', log, group, before).err then
+if redis.pcall('XPENDING', log, group).err then
   return 0
 end
+redis.call('XGROUP', 'SETID', log, group, before)
 redis.call('HSET', KEYS[2], group, before)
 for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
   if padded(id) > padded(before) then

@@ -1,8 +1,8 @@
--- KEYS: log, due, tries
+-- KEYS: log, live, due, tries
 -- ARGV: group, consumer, most, alone
 -- RETURNS: nil when there is no such group, else next, held, gone, again, ids, lanes, new
 -- next: ms until something is due (-1: nothing is). held: 1 if a suspect, which has killed consumers, waits until this
--- one has nothing else in hand (alone is 1). gone: ids that have left the log. again: id, data, deliveries, failures
+-- one has nothing else in hand (alone is 1); 2 if this one's lease has run out, so that it is given nothing. gone: ids that have left the log. again: id, data, deliveries, failures
 -- (-1: none), lane of each event that was delivered before. ids, lanes and data of new ones.
 local log, group, me, most = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local clock = redis.call('TIME')
@@ -10,14 +10,14 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local held, gone, again, ids, new, is_alone = 0, {}, {}, {}, {}, false
 
 local function forget(id)
-  redis.call('ZREM', KEYS[2], id)
-  redis.call('HDEL', KEYS[3], id)
+  redis.call('ZREM', KEYS[3], id)
+  redis.call('HDEL', KEYS[4], id)
 end
 
 local function claim(id, deliveries, failures)
   local entry = redis.call('XCLAIM', log, group, me, 0, id)[1]
   if entry and entry[2] then
-    redis.call('ZREM', KEYS[2], id)
+    redis.call('ZREM', KEYS[3], id)
     local data, n = entry[2][1] == 'd' and entry[2][2] or '', #again
     again[n + 1], again[n + 2], again[n + 3], again[n + 4], again[n + 5] = id, data, deliveries + 1, failures or -1, ''
   else
@@ -29,7 +29,7 @@ end
 
 local function retake(id)
   local row = redis.call('XPENDING', log, group, id, id, 1)[1]
-  local failures = tonumber(redis.call('HGET', KEYS[3], id))
+  local failures = tonumber(redis.call('HGET', KEYS[4], id))
   if not row then -- somebody has acknowledged it
     return forget(id)
   end
@@ -45,7 +45,11 @@ end
 if not redis.pcall('XPENDING', log, group)[1] then
   return false
 end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, math.ceil(most / 2))) do
+local lease = redis.call('ZSCORE', KEYS[2], me)
+if lease and tonumber(lease) <= now then
+  return { -1, 2, gone, again, '', '', new }
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, math.ceil(most / 2))) do
   retake(id)
 end
 local room = most - #again / 5
@@ -60,5 +64,5 @@ if room > 0 and not is_alone then
     end
   end
 end
-local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
 return { first and math.max(first - now, 0) or -1, held, gone, again, table.concat(ids, ' '), '', new }

@@ -1,4 +1,4 @@
--- KEYS: log, due, tries, lanes, stirred, wake
+-- KEYS: log, live, due, tries, lanes, stirred, wake
 -- ARGV: group, consumer, most, alone, field
 -- RETURNS: as take.lua, then the newest ids of log and wake
 -- A lane is all events of a group that have one value in field. lanes has what is not acknowledged of each, in order:
@@ -20,15 +20,15 @@ local function pending(id)
 end
 
 local function forget(id)
-  local lane = redis.call('ZSCORE', KEYS[4], padded(id))
-  redis.call('ZREM', KEYS[2], id)
-  redis.call('HDEL', KEYS[3], id)
-  redis.call('ZREM', KEYS[4], padded(id))
-  return lane and redis.call('SADD', KEYS[5], lane)
+  local lane = redis.call('ZSCORE', KEYS[5], padded(id))
+  redis.call('ZREM', KEYS[3], id)
+  redis.call('HDEL', KEYS[4], id)
+  redis.call('ZREM', KEYS[5], padded(id))
+  return lane and redis.call('SADD', KEYS[6], lane)
 end
 
 local function in_lane(lane, from, count)
-  local ids = redis.call('ZRANGEBYSCORE', KEYS[4], lane, lane, 'LIMIT', from, count)
+  local ids = redis.call('ZRANGEBYSCORE', KEYS[5], lane, lane, 'LIMIT', from, count)
   for i, member in ipairs(ids) do
     ids[i] = string.gsub(member, '0*(%d+)%-0*(%d+)', '%1-%2')
   end
@@ -39,7 +39,7 @@ local function wake(lane)
   local id = in_lane(lane, 0, 1)[1]
   local row = id and pending(id)
   if row and row[2] == 'waiting' then
-    redis.call('ZADD', KEYS[2], 'NX', string.format('%.0f', now), id)
+    redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), id)
   elseif id and not row then
     forget(id)
   end
@@ -53,7 +53,7 @@ local function claim(id, row, failures, lane)
     gone[#gone + 1] = id
     return false
   end
-  redis.call('ZREM', KEYS[2], id)
+  redis.call('ZREM', KEYS[3], id)
   local data, n = entry[2][1] == 'd' and entry[2][2] or '', #again
   again[n + 1], again[n + 2], again[n + 3] = id, data, row[4] + 1
   again[n + 4], again[n + 5] = failures or -1, lane or ''
@@ -61,12 +61,12 @@ local function claim(id, row, failures, lane)
 end
 
 local function retake(id)
-  local row, lane = pending(id), redis.call('ZSCORE', KEYS[4], padded(id))
-  local failures = tonumber(redis.call('HGET', KEYS[3], id))
+  local row, lane = pending(id), redis.call('ZSCORE', KEYS[5], padded(id))
+  local failures = tonumber(redis.call('HGET', KEYS[4], id))
   if not row then
     return forget(id)
   elseif lane and in_lane(lane, 0, 1)[1] ~= id then -- its turn will come
-    return redis.call('ZREM', KEYS[2], id)
+    return redis.call('ZREM', KEYS[3], id)
   end
   local is_suspect = row[4] - (failures or 0) >= 2
   if is_alone or (is_suspect and (ARGV[4] ~= '1' or #again > 0)) then
@@ -77,12 +77,15 @@ local function retake(id)
   if not claim(id, row, failures, lane) or failures or is_suspect or not lane then
     return
   end
-  for _, next in ipairs(in_lane(lane, 1, most - #again / 5)) do
-    local behind = pending(next)
-    if behind and (behind[2] ~= 'waiting' or behind[4] >= 2 or not claim(next, behind, nil, lane)) then
+  local room = most - #again / 5
+  local behind = in_lane(lane, 1, room)
+  for _, next in ipairs(behind) do
+    local row = pending(next)
+    if not row or row[2] ~= 'waiting' or row[4] >= 2 or not claim(next, row, nil, lane) then
       return
     end
   end
+  mine[lane] = #behind < room
 end
 
 local function lane_of(fields)
@@ -95,7 +98,7 @@ end
 local function arrange(id, fields)
   local lane = lane_of(fields)
   local is_free = mine[lane] or #in_lane(lane, 0, 1) == 0
-  redis.call('ZADD', KEYS[4], lane, padded(id))
+  redis.call('ZADD', KEYS[5], lane, padded(id))
   if is_free then
     mine[lane] = true
     local n = #new + 1
@@ -109,10 +112,14 @@ end
 if not redis.pcall('XPENDING', log, group)[1] then
   return false
 end
-for _, lane in ipairs(redis.call('SPOP', KEYS[5], 1000)) do
+local lease = redis.call('ZSCORE', KEYS[2], me)
+if lease and tonumber(lease) <= now then
+  return { -1, 2, gone, again, '', '', new, '0-0', '0-0' }
+end
+for _, lane in ipairs(redis.call('SPOP', KEYS[6], 1000)) do
   wake(lane)
 end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, math.ceil(most / 2))) do
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, math.ceil(most / 2))) do
   if #again / 5 < most then
     retake(id)
   end
@@ -136,7 +143,7 @@ local function newest(log)
   return entry and entry[1] or '0-0'
 end
 
-local first = redis.call('EXISTS', KEYS[5]) == 1 and now or redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+local first = redis.call('EXISTS', KEYS[6]) == 1 and now or redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
 local next = first and math.max(first - now, 0) or -1
 ids, lanes = table.concat(ids, ' '), table.concat(lanes, ' ')
-return { next, held, gone, again, ids, lanes, new, newest(log), newest(KEYS[6]) }
+return { next, held, gone, again, ids, lanes, new, newest(log), newest(KEYS[7]) }

@@ -1,19 +1,20 @@
--- KEYS: log, live, seen, checkpoints, due, lanes, stirred, wake
--- ARGV: group, takes_over, is_ordered, dead...
+-- KEYS: log, live, seen, checkpoints, due, lanes, stirred, wake, tries
+-- ARGV: group, consumer, takes_over, is_ordered, dead...
 -- RETURNS: the group's checkpoint ('' when there is no such group), then the ids of events that were trimmed unread
+-- The checkpoint is the end of a millisecond, before which everything is done: a new log may begin within the next.
 -- The group is there, and what dead consumers had is due now. Dead is who is named, who was released (a lease of 0) and,
--- if takes_over is 1, whose lease has run out. 'waiting' has what nobody runs. Nothing counts as an attempt here.
+-- if takes_over is 1, whose lease has run out; never the consumer itself. 'waiting' has what nobody runs. Nothing counts as an attempt here.
 local log, group, clock = KEYS[1], ARGV[1], redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local stamp, told, named = string.format('%.0f', now), { '' }, {}
 
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   named[ARGV[i]] = true
 end
 
 local function is_dead(name)
   local lease = tonumber(redis.call('ZSCORE', KEYS[2], name) or 1)
-  return named[name] or lease == 0 or (ARGV[2] == '1' and lease <= now)
+  return named[name] or lease == 0 or (ARGV[3] == '1' and lease <= now)
 end
 
 local function padded(id)
@@ -26,6 +27,7 @@ local function park(id)
   if #redis.call('XCLAIM', log, group, 'waiting', 0, id, 'JUSTID') == 0 then -- it has left the log
     told[#told + 1] = id
     redis.call('XACK', log, group, id)
+    redis.call('HDEL', KEYS[9], id)
   elseif not lane then
     redis.call('ZADD', KEYS[5], stamp, id)
   end
@@ -46,7 +48,7 @@ end
 redis.call('ZADD', KEYS[3], stamp, group)
 for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', log, group)) do
   local name = row[2]
-  if name ~= 'waiting' and is_dead(name) then
+  if name ~= 'waiting' and name ~= ARGV[2] and is_dead(name) then
     repeat
       local had = redis.call('XPENDING', log, group, '-', '+', 1000, name)
       for _, pending in ipairs(had) do
@@ -56,15 +58,15 @@ for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', log, group)) do
     redis.call('XGROUP', 'DELCONSUMER', log, group, name)
   end
 end
-if ARGV[3] ~= '1' then -- it may have been, before a deployment
+if ARGV[4] ~= '1' then -- it may have been, before a deployment
   for _, member in ipairs(redis.call('ZRANGE', KEYS[6], 0, -1)) do
     redis.call('ZADD', KEYS[5], stamp, (string.gsub(member, '0*(%d+)%-0*(%d+)', '%1-%2')))
   end
   redis.call('DEL', KEYS[6], KEYS[7])
 end
-local oldest = redis.call('XPENDING', log, group)[2]
-local ms = oldest and tonumber(string.match(oldest, '%d+'))
-told[1] = ms and (ms > 0 and string.format('%.0f-18446744073709551615', ms - 1) or '0-0') or found[8]
+local oldest = redis.call('XPENDING', log, group)[2] or found[8]
+local ms = tonumber(string.match(oldest, '%d+'))
+told[1] = ms > 0 and string.format('%.0f-18446744073709551615', ms - 1) or '0-0'
 redis.call('HSET', KEYS[4], group, told[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[2], 1, now - 3600000)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], 1, now - 86400000)
 return told
