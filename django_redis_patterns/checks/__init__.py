@@ -17,6 +17,9 @@ redis_patterns.W304  two backends that limit logins: each attempt counts twice
 redis_patterns.E501  to E507, W501: what a model says about its board; its manager reports it (leaderboards/declared.py)
 redis_patterns.E601  a handler of a stream on a connection that is not there
 redis_patterns.W601  a stream without a retention: it grows for ever
+redis_patterns.E701  a backend of tasks with wrong options; it reports that itself (queues/tasks/backend.py)
+redis_patterns.E702  a schedule that cannot be used
+redis_patterns.W701  schedules, and no backend of ours that would run them
 redis_patterns.E801  channels_redis' core layer on redis-py 8: an idle socket dies after five seconds
 redis_patterns.W801  channels_redis' core layer with redis-py's cap of 100 connections
 redis_patterns.W802  channels_redis' pub/sub layer without retries: a restart of Redis is an error
@@ -26,7 +29,7 @@ redis_patterns.W804  daphne, which does not tell a slow client from a fast one
 
 from django.core import checks
 
-from . import caching, ground, ratelimit, realtime, sessions, streams
+from . import caching, ground, queues, ratelimit, realtime, sessions, streams
 
 
 def register_all() -> None:
@@ -44,6 +47,7 @@ def register_all() -> None:
         ratelimit.check_proxies,
         streams.check_consumers,
         streams.check_growth,
+        queues.check_schedules,
         realtime.check_channel_layers,
         realtime.check_websocket_server,
     ):

@@ -127,7 +127,11 @@ local function finish()
   forget(gone)
 end
 
+-- Whoever steps lives, though its lease may have run out: others may take over what it has, but not it.
 local function lives(name)
+  if name == me then
+    return true
+  end
   local till = tonumber(redis.call('ZSCORE', live, name) or takes_over == '0' and now or 0)
   return till > now or (till > 0 and takes_over == '0')
 end
@@ -153,7 +157,9 @@ local function bury()
     end
   end
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', live, '-inf', takes_over == '1' and stamp or 0)) do
-    redis.call('ZREM', live, name)
+    if name ~= me then
+      redis.call('ZREM', live, name)
+    end
   end
 end
 

@@ -47,13 +47,25 @@ class Schedule:
         return found
 
     def found(self) -> RedisTask[Any, Any]:
-        """Return its task."""
-        return find(self.task)
+        """Return its task. Raises `InvalidConfiguration`."""
+        try:
+            return find(self.task)
+        except SuspiciousOperation as error:
+            raise InvalidConfiguration(f"SCHEDULES[{self.name!r}] in QUEUES of REDIS_PATTERNS: {error}") from error
 
 
 def schedules() -> list[Schedule]:
     """Return the schedules of the settings. Raises `InvalidConfiguration` that says what to write."""
     return [_read(name, given) for name, given in settings().queues.schedules.items()]
+
+
+def complaints() -> Iterator[str]:
+    """Yield what is wrong with each schedule of the settings."""
+    for name, given in settings().queues.schedules.items():
+        try:
+            _read(name, given).found()
+        except InvalidConfiguration as error:
+            yield str(error)
 
 
 class Clockwork:
@@ -75,10 +87,7 @@ class Clockwork:
 
 def _of(queue: str) -> Iterator[tuple[Schedule, RedisTask[Any, Any]]]:
     for schedule in schedules():
-        try:
-            task = schedule.found()
-        except SuspiciousOperation as error:
-            raise InvalidConfiguration(f"SCHEDULES[{schedule.name!r}]: {error}") from error
+        task = schedule.found()
         if task.queue_name == queue:
             yield schedule, task
 

@@ -1,0 +1,166 @@
+"""``manage.py redis queues``: how queues are, and what is dead in them."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_redis_patterns.conf import settings
+from django_redis_patterns.core.connections import client
+from django_redis_patterns.core.operations import batch
+from django_redis_patterns.queues import Letter, Queue, Stats
+
+HELP = "List and show queues; retry and discard dead letters; pause, resume and purge."
+#: Dead letters that one call takes care of.
+AT_ONCE = 1000
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the actions."""
+    parser.add_argument("--connection", metavar="ALIAS", help="Another one than the QUEUES of REDIS_PATTERNS are on.")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="action")
+    listing = actions.add_parser("list", help="Count the jobs of every queue that has some.")
+    show = actions.add_parser("show", help="Show what waits, what is dead, and what happened lately.")
+    show.add_argument("--count", type=int, default=10)
+    retry = actions.add_parser("retry", help="Let dead letters run again, with all their attempts.")
+    discard = actions.add_parser("discard", help="Remove dead letters.")
+    pause = actions.add_parser("pause", help="Let nothing more be taken.")
+    resume = actions.add_parser("resume", help="Let jobs be taken again.")
+    purge = actions.add_parser("purge", help="Remove all jobs that wait.")
+    for action in (show, retry, discard, pause, resume, purge):
+        action.add_argument("queue")
+    for action in (retry, discard):
+        action.add_argument("id", nargs="*", help="Of a dead letter.")
+        action.add_argument("--all", action="store_true", help="All of them.")
+    for action in (listing, show):
+        action.add_argument("--json", action="store_true")
+
+
+def handle(command: BaseCommand, *, action: str, **options: Any) -> int:
+    """Run one action; returns the exit code."""
+    for line in ACTIONS[action](options):
+        command.stdout.write(line)
+    return 0
+
+
+def _list(options: dict[str, Any]) -> Iterator[str]:
+    names = sorted(_names(_alias(options)))
+    with batch() as together:
+        found = [together(Queue(name, connection=_alias(options)).stats) for name in names]
+    if options["json"]:
+        yield json.dumps([{"queue": name, **one.value._asdict()} for name, one in zip(names, found, strict=True)])
+        return
+    for name, one in zip(names, found, strict=True):
+        yield f"{name}  {_summary(one.value)}"
+    if not names:
+        yield "No queue has a job."
+
+
+def _show(options: dict[str, Any]) -> Iterator[str]:
+    queue = _queue(options)
+    with batch() as together:
+        stats, history = together(queue.stats), together(queue.history, 5)
+        waiting, dead = together(queue.peek, options["count"]), together(queue.dead, options["count"])
+    if options["json"]:
+        lists: dict[str, Any] = {"waiting": waiting.value, "dead": dead.value, "history": history.value}
+        told = {name: [_document(row) for row in rows] for name, rows in lists.items()}
+        yield json.dumps({"queue": queue.name, **stats.value._asdict(), **told}, default=str)
+        return
+    yield f"{queue.name}  {_summary(stats.value)}"
+    for minute in history.value:
+        yield f"    {minute.at.astimezone():%H:%M}  {minute.pushed} in, {minute.done} done, {minute.failed} failed"
+    for job in waiting.value:
+        yield f"  waits  {job.id}  {job.priority:+}  {_short(job.data)}"
+    yield from map(_dead_line, dead.value)
+
+
+def _retry(options: dict[str, Any]) -> Iterator[str]:
+    yield f"{_for_dead(options, Queue.retry)} run again"
+
+
+def _discard(options: dict[str, Any]) -> Iterator[str]:
+    yield f"{_for_dead(options, Queue.discard)} removed"
+
+
+def _pause(options: dict[str, Any]) -> Iterator[str]:
+    _queue(options).pause()
+    yield f"{options['queue']} is paused: what runs goes on"
+
+
+def _resume(options: dict[str, Any]) -> Iterator[str]:
+    was_paused = _queue(options).resume()
+    yield f"{options['queue']} goes on" if was_paused else f"{options['queue']} was not paused"
+
+
+def _purge(options: dict[str, Any]) -> Iterator[str]:
+    yield f"{_queue(options).purge()} removed"
+
+
+ACTIONS: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
+    "list": _list,
+    "show": _show,
+    "retry": _retry,
+    "discard": _discard,
+    "pause": _pause,
+    "resume": _resume,
+    "purge": _purge,
+}
+
+
+def _for_dead(options: dict[str, Any], act: Callable[..., int]) -> int:
+    """Do what is to be done to the dead letters that are named, or to all that there are now."""
+    queue, ids = _queue(options), options["id"]
+    if bool(ids) == options["all"]:
+        raise CommandError(f"Name the ids (manage.py redis queues show {queue.name}), or say --all.")
+    if ids:
+        return act(queue, *ids)
+    total = 0
+    while done := act(queue, *(letter.id for letter in queue.dead(AT_ONCE))):
+        total += done
+    return total
+
+
+def _alias(options: dict[str, Any]) -> str:
+    return options["connection"] or settings().queues.connection
+
+
+def _queue(options: dict[str, Any]) -> Queue:
+    try:
+        return Queue(options["queue"], connection=options["connection"])
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _names(alias: str) -> set[str]:
+    """Return the names of the queues that have jobs. Looks through all keys, slowly."""
+    stem = f"{settings().prefix}:queues:{{"
+    found: Any = client(alias).scan_iter(match=f"{_escaped(stem)}*:jobs", count=1000)
+    return {unquote(key.decode()[len(stem) :].rpartition("}")[0]) for key in found}
+
+
+def _summary(stats: Stats) -> str:
+    parts = [f"{stats.waiting} waiting", f"{stats.later} later", f"{stats.running} running", f"{stats.dead} dead"]
+    parts += [f"{stats.suspects} to run alone"] if stats.suspects else []
+    parts += [f"the next one since {stats.oldest:.0f} s"] if stats.oldest is not None else []
+    return ", ".join([*parts, *(["paused"] if stats.is_paused else [])])
+
+
+def _dead_line(letter: Letter) -> str:
+    died = f"{letter.died_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"  dead   {letter.id}  {died}  {_short(letter.reason)}  {_short(letter.data)}"
+
+
+def _document(row: Any) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row._asdict().items()}
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
