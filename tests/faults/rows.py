@@ -40,6 +40,7 @@ from django_redis_patterns.realtime.sign_out import sign_out
 from django_redis_patterns.realtime.transmit import Message, transmit
 from django_redis_patterns.sessions import SessionMiddleware, SessionStore, for_user, logout, logout_everywhere
 from tests.boards.models import Player
+from tests.faults.jobs import JOBS
 from tests.faults.logs import LOGS
 from tests.faults.row import Call, Look, Row
 from tests.sessions.conftest import login
@@ -354,6 +355,7 @@ ROWS: dict[str, Row] = {
         lambda: (hold, "default", "test:live", ["me"], 60), lambda redis: redis.zcard("test:live"), (0, 1)
     ),
     **LOGS,
+    **JOBS,
     "realtime.transmit": Row(lambda: (transmit, Message("orders.7", "{}"))),
     "realtime.sign_out": Row(lambda: (sign_out, "7", "digest")),
     "sessions.for_user": Row(_session(lambda session: (for_user, USER)), reads=True),

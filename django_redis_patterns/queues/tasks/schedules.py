@@ -15,18 +15,14 @@ from django.utils import timezone
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.conf.values import known
-from django_redis_patterns.core.keys import key
-from django_redis_patterns.core.operations import IO, both
-from django_redis_patterns.core.scripts import Script
 from django_redis_patterns.exceptions import InvalidConfiguration
-from django_redis_patterns.queues.ids import new_id
-from django_redis_patterns.queues.keys import ROOM, Place
+from django_redis_patterns.queues.fire import fire
+from django_redis_patterns.queues.keys import Place
 from django_redis_patterns.queues.records import record
 
 from .stored import body
 from .task import RedisTask, find
 
-FIRE = Script("fire.lua", idempotent=True)
 #: How long before its moment a run is put into its queue.
 AHEAD = timedelta(seconds=60)
 
@@ -81,7 +77,8 @@ class Clockwork:
         for schedule, task in _of(self._queue):
             moment = schedule.last_before(now + AHEAD)
             if self._put.get(schedule.name) != moment:
-                fire(schedule, task, moment, moment <= now)
+                stored = record(body(task, list(schedule.args), dict(schedule.kwargs)), task.priority)
+                fire(_place(task), schedule.name, moment, moment <= now, stored)
                 self._put[schedule.name] = moment
 
 
@@ -92,18 +89,9 @@ def _of(queue: str) -> Iterator[tuple[Schedule, RedisTask[Any, Any]]]:
             yield schedule, task
 
 
-async def _fire(io: IO, schedule: Schedule, task: RedisTask[Any, Any], due: datetime, is_past: bool) -> bool:
-    """Put the run of *schedule* at the moment *due* into its queue, unless somebody has."""
+def _place(task: RedisTask[Any, Any]) -> Place:
     backend: Any = task.get_backend()
-    place = Place(task.queue_name, backend.connection)
-    keys = place.keys
-    stored = record(body(task, list(schedule.args), dict(schedule.kwargs)), task.priority)
-    args = [schedule.name, round(due.timestamp() * 1000), int(is_past), new_id(), stored]
-    own = [keys.jobs, keys.later, keys.wake, key(ROOM, place.name, "fired")]
-    return bool(await io.on(place.connection).run(FIRE, keys=own, args=args))
-
-
-fire = both(_fire)[0]
+    return Place(task.queue_name, backend.connection)
 
 
 def _read(name: str, given: Any) -> Schedule:
