@@ -150,8 +150,8 @@ class Queue:
     async def _reprioritize(self, io: IO, id: str, priority: int) -> bool:
         """Give a job that waits another priority, behind those that have it; returns whether it waits."""
         keys, args = self.place.keys, [id, checked_priority(priority)]
-        moved = io.run(REPRIORITIZE, keys=[keys.jobs, keys.ready, keys.ranked, keys.later], args=args)
-        return bool((await io.gather(moved, self._look_after(io)))[0])
+        own = [keys.jobs, keys.ready, keys.ranked, keys.later, keys.wake]
+        return bool(await io.run(REPRIORITIZE, keys=own, args=args))
 
     async def _remove(self, io: IO, *ids: str) -> int:
         """Remove jobs that wait, at most 1000; returns how many that were. Looks through a long queue."""
@@ -175,9 +175,8 @@ class Queue:
         if not ids:
             return 0
         keys = self.place.keys
-        own = [keys.jobs, keys.later, keys.kills, keys.past, keys.unique, keys.dead, keys.reasons]
-        revived = io.run(RETRY, keys=own, args=_some(ids))
-        return sum((await io.gather(revived, self._look_after(io)))[0])
+        own = [keys.jobs, keys.later, keys.kills, keys.past, keys.unique, keys.dead, keys.reasons, keys.wake]
+        return sum(await io.run(RETRY, keys=own, args=_some(ids)))
 
     async def _discard(self, io: IO, *ids: str) -> int:
         """Remove dead letters; returns how many that were."""

@@ -79,8 +79,8 @@ def _is_paused(redis: redis.Redis) -> int:
     return redis.exists(KEYS.paused)
 
 
-def _ranked(redis: redis.Redis) -> int:
-    return redis.zcard(KEYS.ranked)
+def _moved(redis: redis.Redis) -> int:
+    return redis.zcard(KEYS.later)
 
 
 JOBS: dict[str, Row] = {
@@ -91,7 +91,7 @@ JOBS: dict[str, Row] = {
     "Queue.position": Row(_waiting(lambda: (thumbs.position, "b")), _state, ((2, 0, 0),), reads=True),
     "Queue.stats": Row(_waiting(lambda: (thumbs.stats,)), _state, ((2, 0, 0),), reads=True),
     "Queue.history": Row(_waiting(lambda: (thumbs.history,)), _state, ((2, 0, 0),), reads=True),
-    "Queue.reprioritize": Row(_waiting(lambda: (thumbs.reprioritize, "a", 7)), _ranked, (0, 1)),
+    "Queue.reprioritize": Row(_waiting(lambda: (thumbs.reprioritize, "a", 7)), _moved, (0, 1)),
     "Queue.remove": Row(_waiting(lambda: (thumbs.remove, "a")), _state, ((2, 0, 0), (1, 0, 0))),
     "Queue.purge": Row(_waiting(lambda: (thumbs.purge,)), _state, ((2, 0, 0), (0, 0, 0))),
     "Queue.dead": Row(_dead(lambda: (thumbs.dead,)), _state, ((0, 0, 1),), reads=True),
