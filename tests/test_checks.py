@@ -17,12 +17,19 @@ CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 MODEL = "django.contrib.auth.backends.ModelBackend"
 REMOTE = "django.contrib.auth.backends.RemoteUserBackend"
 DIRECTORY = "tests.ratelimit.test_login.Inherited"
+TASKS = {"default": {"BACKEND": "django_redis_patterns.queues.tasks.RedisBackend", "QUEUES": []}}
+NO_SESSIONS = {"SESSION_ENGINE": DATABASE, "MIDDLEWARE": [DJANGOS]}
 LIMITED = "django_redis_patterns.ratelimit.backends.RateLimitedModelBackend"
 
 
 def limits(**rule: Any) -> dict[str, Any]:
     rule = {"rate": "5/m", "key": "ip", "match": {"path": "/"}} | rule
     return {"CONNECTIONS": REDIS, "RATELIMIT": {"RULES": {"api": rule}}}
+
+
+def scheduled(**schedule: str) -> dict[str, Any]:
+    schedule = {"task": "tests.errands.tasks.add", "cron": "0 7 * * *"} | schedule
+    return {"REDIS_PATTERNS": {"CONNECTIONS": REDIS, "QUEUES": {"SCHEDULES": {"sum": schedule}}}}
 
 
 def with_limits(*middleware: str, **rule: Any) -> dict[str, Any]:
@@ -74,11 +81,17 @@ def found() -> list[str]:
         ([], {"USE_X_FORWARDED_HOST": True}),
         (["redis_patterns.W302"], with_limits()),
         (["redis_patterns.W303"], with_limits(CSRF, LIMITS)),
+        ([], scheduled() | {"TASKS": TASKS}),
+        (["redis_patterns.W701"], scheduled()),
+        (["redis_patterns.E702"], scheduled(cron="0 25 * * *") | {"TASKS": TASKS}),
+        (["redis_patterns.E702"], scheduled(task="tests.errands.tasks.nothing") | {"TASKS": TASKS}),
+        (["redis_patterns.E702"], scheduled(every="day") | {"TASKS": TASKS}),
+        (["redis_patterns.W001"], {"REDIS_PATTERNS": {}, "CACHES": CACHES, "TASKS": TASKS} | NO_SESSIONS),
     ],
 )
 def test_each_check(expected: list[str], overrides: dict[str, Any]) -> None:
     """Each mistake has its id, and a right site has none."""
-    with override_settings(**overrides):
+    with override_settings(**{"TASKS": {}} | overrides):
         assert found() == expected
 
 

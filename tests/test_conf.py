@@ -66,7 +66,7 @@ def test_a_string_is_a_url() -> None:
         ({"CONECTIONS": {}}, "Did you mean 'CONNECTIONS'?"),
         (
             {"ZZZ": 1},
-            "Known options: CACHING, CONNECTIONS, IPV6_PREFIX, LEADERBOARDS, LOCKS, PREFIX, RATELIMIT, REALTIME, SESSI",
+            "Known options: CACHING, CONNECTIONS, IPV6_PREFIX, LEADERBOARDS, LOCKS, PREFIX, QUEUES, RATELIMIT, RE",
         ),
         ({"SESSIONS": {"SLIDE": True}}, "Did you mean 'SLIDING'?"),
         ({"SESSIONS": {"SLIDING": 1}}, "SESSIONS.SLIDING must be bool, not int."),

@@ -13,6 +13,7 @@ from django_redis_patterns.exceptions import InvalidConfiguration, without_secre
 from django_redis_patterns.streams.registry import consumers
 
 from .caching import OUR_CACHE
+from .queues import task_backends
 from .sessions import ENGINE
 
 REPORTER_FILTER = "django_redis_patterns.debug.ExceptionReporterFilter"
@@ -73,7 +74,8 @@ def _harmed() -> list[tuple[str, str]]:
     sessions = [("sessions", "log everybody out")] if django_settings.SESSION_ENGINE == ENGINE else []
     locks = [("locks", "take them from their holders")] if "LOCKS" in given else []
     streams = [("streams", "lose what nobody has handled yet")] if "STREAMS" in given or consumers() else []
-    return sessions + locks + streams
+    queues = [("queues", "lose every job")] if "QUEUES" in given or task_backends() else []
+    return sessions + locks + streams + queues
 
 
 def _sharing(connection: str) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from django.conf import settings as django_settings
 
+from django_redis_patterns.checks.queues import task_backends
 from django_redis_patterns.checks.sessions import ENGINE
 from django_redis_patterns.conf import ROOMS, settings
 from django_redis_patterns.leaderboards.following import all_boards
@@ -21,6 +22,8 @@ def homes() -> list[tuple[str, str]]:
     found += [("leaderboards", board.connection) for board in all_boards()]
     found += [("ratelimit", rule.alias) for rule in rules().values()]
     found += [("streams", one.stream.connection) for one in consumers()]
+    own = [params.get("OPTIONS", {}).get("connection") for params in task_backends()]
+    found += [("queues", connection) for connection in own if connection is not None]
     return [*sorted(set(found), key=lambda home: (names.index(home[0]), home[1])), *caches.homes()]
 
 
@@ -30,7 +33,7 @@ def is_used(room: str) -> bool | None:
         return True
     if room == "sessions":
         return str(django_settings.SESSION_ENGINE) == ENGINE
-    declared = {"leaderboards": all_boards, "ratelimit": rules, "streams": consumers}
+    declared = {"leaderboards": all_boards, "ratelimit": rules, "streams": consumers, "queues": task_backends}
     return True if room in declared and declared[room]() else None
 
 
