@@ -91,18 +91,14 @@ async def _atrip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = await aclient(first.alias, block=first.block)
-        is_one = not is_cluster(first.alias)
-        if turn.renew and is_one:
-            await to.connection_pool.disconnect(inuse_connections=False)
-        if len(commands) == 1:
+        if not is_cluster(first.alias):
+            if turn.renew:
+                await to.connection_pool.disconnect(inuse_connections=False)
+            replies = await _aask(to, commands)
+        elif len(commands) == 1:
             replies = [await to.execute_command(*first.args, **cluster.addressed(to, first.options))]
-        elif not is_one:
-            replies = await cluster.around_trip(to, commands)
         else:
-            pipeline = to.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command.args, **command.options)
-            replies = await pipeline.execute(raise_on_error=False)
+            replies = await cluster.around_trip(to, commands)
     except DRIVER_ERRORS as error:
         replies = [error] * len(commands)
     return _told(commands, replies, started)
@@ -112,10 +108,7 @@ def _ask(to: Any, commands: Sequence[Command]) -> list[Any]:
     """Do what redis-py's client and pipeline do, without their metrics, and without their retries, which are ours."""
     connection = to.connection_pool.get_connection()
     try:
-        if len(commands) == 1:
-            connection.send_packed_command(connection.pack_command(*commands[0].args))
-        else:
-            connection.send_packed_command(connection.pack_commands([command.args for command in commands]))
+        connection.send_packed_command(_packed(connection, commands))
         return [_reply(to, connection, command) for command in commands]
     finally:
         to.connection_pool.release(connection)
@@ -126,6 +119,28 @@ def _reply(to: Any, connection: Any, command: Command) -> Any:
         return to.parse_response(connection, command.args[0], **command.options)
     except ResponseError as error:
         return error
+
+
+async def _aask(to: Any, commands: Sequence[Command]) -> list[Any]:
+    connection = await to.connection_pool.get_connection()
+    try:
+        await connection.send_packed_command(_packed(connection, commands))
+        return [await _areply(to, connection, command) for command in commands]
+    finally:
+        await to.connection_pool.release(connection)
+
+
+async def _areply(to: Any, connection: Any, command: Command) -> Any:
+    try:
+        return await to.parse_response(connection, command.args[0], **command.options)
+    except ResponseError as error:
+        return error
+
+
+def _packed(connection: Any, commands: Sequence[Command]) -> Any:
+    if len(commands) == 1:
+        return connection.pack_command(*commands[0].args)
+    return connection.pack_commands([command.args for command in commands])
 
 
 def _told(commands: Sequence[Command], replies: list[Any], started: float) -> list[Any]:
