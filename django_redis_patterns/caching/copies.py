@@ -1,6 +1,7 @@
 """Copies of results in this process: bounded, each dropped the moment somebody says that it is not good any more."""
 
 import pickle
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -13,12 +14,13 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django_redis_patterns.conf import settings
+from django_redis_patterns.core import trace
 
 from .entry import Hit
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # monotonic() stands still in a suspend
 _UNCHANGING = (int, str, float, bool, bytes, type(None), Decimal, UUID, date, datetime, timedelta)
-#: Bytes that a copy takes beside its value.
+#: Bytes that a copy takes beside its value, and each of its tags.
 _OVERHEAD = 500
 
 
@@ -55,7 +57,7 @@ class Copy:
     @property
     def size(self) -> int:
         kept = self.data if self.data is not None else self.value
-        return _OVERHEAD + (len(kept) if isinstance(kept, bytes | str) else 0)
+        return _OVERHEAD * (1 + len(self.tags)) + sys.getsizeof(kept)
 
 
 class Fill:
@@ -101,7 +103,15 @@ class Copies:
                     self._remove(name)
             return None
         copy.is_used = True
-        return Hit(copy.value if copy.data is None else pickle.loads(copy.data))  # made here
+        return Hit(copy.value) if copy.data is None else self._made(name, copy.data)
+
+    def _made(self, name: str, data: bytes) -> Hit | None:
+        try:
+            return Hit(pickle.loads(data))  # made here
+        except Exception:  # some classes can be pickled and not unpickled
+            trace.count("caching.undecodable")
+            self.drop([name])
+            return None
 
     @contextmanager
     def filling(self, name: str, tags: Sequence[str], sources: Sequence[Source]) -> Iterator[Fill]:

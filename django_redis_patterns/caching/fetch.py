@@ -15,7 +15,7 @@ from . import leases
 from .background import later, later_on_loop
 from .entry import IDENT, Hit
 from .flights import alone
-from .leases import Busy, Mine, Seen
+from .leases import Busy, Mine, Seen, aged
 from .making import Making
 from .near import near
 from .owed import is_owed
@@ -75,7 +75,7 @@ class Fetch(Making):
             return None
         try:
             found = self._found(await self._look(io))
-            return found or (None if keeps_an_old_view() else await self._ask(io))
+            return found or (None if keeps_an_old_view() or self._is_alone else await self._ask(io))
         except RedisUnavailable:
             return None
 
@@ -133,7 +133,7 @@ class Fetch(Making):
         if keeps_an_old_view():
             return None
         place, until, has_waited = self._call.place, time.monotonic() + settings().caching.wait, False
-        while True:
+        while not self._is_alone:
             here = post(place.connection, await io.primary(place.keys[0]))
             with here.expecting(place.keys[0]) as bell:
                 answer = await self._ask(io, here.channel)
@@ -149,6 +149,7 @@ class Fetch(Making):
                     return None
                 has_waited = True
                 await io.wait(bell, min(answer.left + 0.01, HEARTBEAT, max(until - time.monotonic(), 0)))
+        return None
 
     async def _ask(self, io: IO, channel: str = "") -> Hit | Mine | Busy:
         """Ask for the lease, until what we get is of use."""
@@ -168,18 +169,10 @@ class Fetch(Making):
 def at_hand(call: Call) -> Hit | None:
     """Return the copy of this process, if it has one that this thread may use."""
     hit = near(call.place.connection).copies.find(call.place.near_name)
-    if hit is None or is_dirty(call):
+    if hit is None or is_dirty(call) or is_owed(call.targets):
         return None
     call.recipe.tally.count("near")
     return hit
-
-
-def aged(call: Call, seen: Seen) -> tuple[Hit | None, int]:
-    """Return what was seen, and by how many milliseconds it is over its time."""
-    hit = None if seen.data is None else call.codec.unpack(seen.data, seen.nonces)
-    if hit is None or seen.left is None:
-        return hit, 0
-    return hit, call.recipe.grace - max(seen.left, 0)
 
 
 async def _refresh_stale(io: IO, call: Call, rejected: bytes) -> None:

@@ -17,12 +17,14 @@ from .entry import Hit
 from .keeper import kept
 from .leases import Mine
 from .near import dropping
+from .place import Place
 from .recent import Recent
 from .recipe import Call
+from .under_way import is_under_way, within
 
 logger = logging.getLogger("django_redis_patterns.caching")
 
-_failed = Recent()
+_failed, _too_large = Recent(), Recent(10)
 
 
 class Making:
@@ -31,10 +33,16 @@ class Making:
     _owes = False  # a lease may be ours
     _rescue: Hit | None = None  # what `stale_if_error` may serve
     _fill: Fill | None = None
+    together: frozenset[Place] = frozenset()  # what is stored not before all of it is made
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._tally = call.recipe.tally
+
+    @property
+    def place(self) -> Place:
+        """Where the result goes."""
+        return self._call.place
 
     @cached_property
     def _token(self) -> str:
@@ -59,7 +67,8 @@ class Making:
     async def _make(self, io: IO) -> Any:
         self._tally.count("calls")
         try:
-            return await io.call(self._call.recipe.function, *self._call.args, **self._call.kwargs)
+            function = within(self.together | {self.place}, self._call.recipe.function)
+            return await io.call(function, *self._call.args, **self._call.kwargs)
         except Exception:
             self._tally.count("errors")
             raise
@@ -68,7 +77,7 @@ class Making:
         try:
             with kept(self._call.place, self._token):
                 value = await self._make(io)
-            data = self._packed(value, mine.nonces)
+                data = self._packed(value, mine.nonces)  # a QuerySet asks the database now
         except Exception as error:
             rescue = None if isinstance(error, SerializationError) else self._rescued(error)
             await self._finish(io, b"")
@@ -87,6 +96,7 @@ class Making:
         try:
             return self._call.codec.pack(value, nonces)
         except ValueTooLarge as error:
+            _too_large.note(self._call.place.name)
             trace.count("caching.too_large")
             logger.warning("A value of %s is not stored: %s", self._call.recipe.name, error)
             return b""
@@ -115,3 +125,8 @@ class Making:
     def _has_failed(self) -> bool:
         """Whether the call failed a moment ago, and an old value was served instead."""
         return self._call.place.name in _failed
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether nobody's result is to be waited for: it was too large to be stored, or would be our own."""
+        return self._call.place.name in _too_large or is_under_way(self._call.place)

@@ -1,26 +1,22 @@
-"""What `cached` was told about a function, checked when the module is imported."""
+"""A function that is cached, and its calls: what they are named, and remembered."""
 
 import inspect
 import sys
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.connections.clients import on_reset
 
-from .arguments import PLAIN, Arguments, Key
+from .arguments import PLAIN, Arguments
 from .entry import Codec, Format
 from .place import Place, Tag, Target
 from .stable import path
 from .tally import Tally, tally
 
-Duration = float | timedelta
-
-#: Calls that a process remembers, and the bytes of the largest argument of one.
+#: Calls that a process remembers, and the bytes of the arguments of one.
 MOST, LARGEST = 10_000, 500
 
 
@@ -117,59 +113,12 @@ class Call:
         return Codec(self.recipe.format, self.place.value)
 
 
-_calls: OrderedDict[tuple[Any, ...], Call] = OrderedDict()
+_calls: dict[tuple[Any, ...], Call] = {}
 on_reset(_calls.clear)
 
 
 def _remember(told: tuple[Any, ...], call: Call) -> None:
-    if all(sys.getsizeof(value) <= LARGEST for value in (*call.args, *call.kwargs.values())):
+    if sum(map(sys.getsizeof, (*call.args, *call.kwargs.values()))) <= LARGEST:
+        if len(_calls) >= MOST:  # to make room one by one, threads would have to wait for each other
+            _calls.clear()
         _calls[told] = call
-        while len(_calls) > MOST:
-            _calls.popitem(last=False)
-
-
-def recipe(
-    function: Callable[..., Any],
-    *,
-    ttl: Duration,
-    stale: Duration,
-    stale_if_error: Duration,
-    tags: Iterable[str],
-    key: Key | None,
-    ignore: Iterable[str],
-    near: bool,
-    serializer: Format,
-    connection: str | None,
-) -> Recipe:
-    """Return the recipe. Raises TypeError and ValueError that say what to write."""
-    is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-    if not inspect.isroutine(function) or is_generator:
-        raise TypeError(f"@cached decorates functions, methods and coroutine functions, not {function!r}.")
-    if serializer not in ("pickle", "json"):
-        raise ValueError(f'serializer is "pickle" or "json", not {serializer!r}.')
-    arguments = Arguments(function, key, ignore)
-    templates = tuple(dict.fromkeys((tags,) if isinstance(tags, str) else tags))
-    for template in templates:
-        arguments.check(template, "tags")
-    return Recipe(
-        function=function,
-        arguments=arguments,
-        ttl=milliseconds(ttl, "ttl", least=1),
-        stale=milliseconds(stale, "stale"),
-        stale_if_error=milliseconds(stale_if_error, "stale_if_error"),
-        tags=templates,
-        is_near=near,
-        format=serializer,
-        own_connection=connection,
-    )
-
-
-def milliseconds(value: object, what: str, *, least: int = 0) -> int:
-    """Return a duration in milliseconds. Raises TypeError and ValueError that name *what*."""
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{what} is a number of seconds or a timedelta, not {value!r}.")
-    if not least <= value * 1000 < 2**53:
-        raise ValueError(f"{what} is at least {least / 1000:g} seconds, not {value!r}.")
-    return round(value * 1000)

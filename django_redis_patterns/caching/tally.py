@@ -108,9 +108,12 @@ async def _all_stats(io: IO, alias: str | None = None) -> dict[str, Stats]:
     for field, number in told.items():
         name, _, what = field.decode().rpartition(" ")
         found.setdefault(name, Counter())[what] += int(number)
+    for name, mine in list(_tallies.items()):
+        if own := mine.own():
+            found[name] = found.get(name, Counter()) + own
     known = {field.name for field in fields(Stats)}
     return {
-        name: Stats(**{what: number for what, number in (counts + tally(name).own()).items() if what in known})
+        name: Stats(**{what: number for what, number in counts.items() if what in known})
         for name, counts in sorted(found.items())
     }
 

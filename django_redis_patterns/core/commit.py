@@ -101,6 +101,11 @@ def left_for_commit(connection: Any, operation: Callable[..., Any], /) -> Iterat
             yield from hook.call.args + hook.call.items
 
 
+def open_databases() -> list[str]:
+    """Return the databases on which this thread is in a transaction."""
+    return [one.alias for one in connections.all(initialized_only=True) if one.in_atomic_block]
+
+
 def leaving() -> list[Any]:
     """Return this thread's connections whose open transaction has left something. At no cost when none in the process
     has: it is asked at each look into a cache.

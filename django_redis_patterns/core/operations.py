@@ -67,10 +67,18 @@ class IO:
     async def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call the user's function or the ORM: a ``def`` off the event loop, a coroutine function on one."""
         is_coroutine = iscoroutinefunction(fn) or iscoroutinefunction(type(fn).__call__)
-        return await ask(Call(lambda: fn(*args, **kwargs), is_coroutine))
+
+        async def awaited() -> tuple[Any]:
+            return (await fn(*args, **kwargs),)
+
+        # In a tuple: an exception that is returned is not raised.
+        (value,) = await ask(Call(awaited if is_coroutine else lambda: (fn(*args, **kwargs),), is_coroutine))
+        return value
 
     async def gather(self, *bodies: Coroutine[Any, Any, T]) -> list[T]:
         """Run bodies side by side, their commands in one pipeline a round, sent in this order; results in order."""
+        if len(bodies) == 1:  # beside nothing
+            return [await bodies[0]]
         return cast(list[T], await ask(Gather(bodies)))
 
     async def sleep(self, seconds: float) -> None:

@@ -17,6 +17,7 @@ from django.utils.encoding import force_bytes
 from django_redis_patterns.exceptions import SerializationError, ValueTooLarge
 
 LARGEST = 16 * 1024 * 1024
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
 MAC_BYTES = 16
 
 
@@ -52,15 +53,30 @@ class Json:
 
 
 class StrictJson(Json):
-    """JSON that refuses at once what would come back changed: a tuple, a date, a key that is not text."""
+    """JSON that refuses at once what would come back changed: a tuple, a date, a key that is not text, a safe text."""
 
     def dumps(self, value: Any) -> bytes:
         """Return *value* as JSON, or raise because JSON cannot hand it back as it is."""
-        data = super().dumps(value)
-        back = self.loads(data)
-        if back != value or repr(back) != repr(value):
-            raise SerializationError(f"{value!r:.80} would come back from JSON as {back!r:.80}.")
+        data = super().dumps(value)  # which also refuses what holds itself
+        if (kind := _changed(value)) is not None:
+            raise SerializationError(f"It is or holds a {kind.__name__}, which JSON would hand back as something else.")
         return data
+
+
+def _changed(value: Any) -> type | None:
+    """Return the type of a part that JSON hands back as something else."""
+    parts = [value]
+    while parts:
+        part = parts.pop()
+        if type(part) is list:
+            parts += part
+        elif type(part) is dict:
+            parts += part.values()
+            if others := {type(key) for key in part} - {str}:
+                return others.pop()
+        elif type(part) not in _SIMPLE or part != part:
+            return type(part)
+    return None
 
 
 class Seal:

@@ -10,9 +10,13 @@ class ArcadeConfig(AppConfig):
     verbose_name = "Redis Arcade"
 
     def ready(self) -> None:
-        """Listen to the boards."""
+        """Listen to the boards and to new records."""
+        from django.db.models.signals import post_save
+
+        from arcade.hall import note
         from arcade.models import Play
         from arcade.receivers import tell
         from django_redis_patterns.signals import rank_changed
 
         rank_changed.connect(tell, sender=Play, dispatch_uid="arcade")
+        post_save.connect(note, sender=Play, dispatch_uid="arcade.hall")

@@ -15,7 +15,7 @@ from django.utils import timezone
 from arcade.game import FASTEST, ROUNDS, SLOWEST, score
 from arcade.models import Play
 
-DAYS = 14
+DAYS = 21
 NAMES = """
     amber-ant bold-badger cosmic-crab dizzy-dingo electric-eel fuzzy-falcon giga-gecko hyper-hedgehog icy-ibis
     jolly-jackal keen-koala laser-lynx mega-moth neon-newt orbit-otter pixel-panda quartz-quail retro-raven solar-sloth

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 
+from arcade.actions import Refused
 from arcade.bots import NAMES
 from arcade.contenders import Contender
 from arcade.gate import TOPIC, own_waiters, state
@@ -16,8 +17,8 @@ from arcade.gate import TOPIC, own_waiters, state
 MOST, BOTS, REMEMBERED = 12, 5, 8
 
 
-class Full(Exception):
-    """Nobody more may queue. The message is for the player."""
+class Full(Refused):
+    """Nobody more may queue."""
 
 
 class Desk:

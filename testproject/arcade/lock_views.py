@@ -1,55 +1,21 @@
 """The locks: a turnstile to queue at, and a season that is closed once. Everybody may watch, players may act."""
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
-from django.contrib import messages
-from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from arcade import seasons
-from arcade.desk import BOTS, Full, desk
+from arcade.actions import Refused, action
+from arcade.desk import BOTS, desk
 from arcade.gate import HOLD, TTL, put_out
 from arcade.models import Season
 from arcade.seats import turnstile
 from django_redis_patterns.locks import LockLost, LockTimeout
 
 LATEST = 4  # closed seasons on the page
-
-
-class Refused(Exception):
-    """It cannot be done now. The message is for the player."""
-
-
-def _action(act: Callable[[HttpRequest], str]) -> Callable[[HttpRequest], HttpResponse]:
-    """Turn what a player did into an answer: for a script what to say, for a plain form a message on the page."""
-
-    @require_POST
-    @wraps(act)
-    def view(request: HttpRequest) -> HttpResponse:
-        if not request.user.is_authenticated:
-            return _logged_out(request)
-        try:
-            says, level, status = act(request), messages.SUCCESS, 200
-        except (Refused, Full, seasons.NotOpen) as error:
-            says, level, status = str(error), messages.WARNING, 409
-        if not request.accepts("text/html"):
-            return JsonResponse({"says": says}, status=status)
-        messages.add_message(request, level, says)
-        return redirect("locks")
-
-    return view
-
-
-def _logged_out(request: HttpRequest) -> HttpResponse:
-    if request.accepts("text/html"):
-        return redirect_to_login(reverse("locks"))
-    return JsonResponse({"says": "You are logged out. Log in, then try again."}, status=401)
 
 
 @never_cache
@@ -66,7 +32,7 @@ def rows(request: HttpRequest) -> HttpResponse:
     return render(request, "arcade/lock_rows.html", _now())
 
 
-@_action
+@action("locks")
 def queue(request: HttpRequest) -> str:
     """Send the player to the turnstile."""
     name = request.user.get_username()
@@ -74,14 +40,14 @@ def queue(request: HttpRequest) -> str:
     return f"{name} is in the queue."
 
 
-@_action
+@action("locks")
 def queue_bots(request: HttpRequest) -> str:
     """Send some bots."""
     sent = desk.admit_bots()
     return f"{sent} bot{'' if sent == 1 else 's'} sent to the turnstile."
 
 
-@_action
+@action("locks")
 def kill(request: HttpRequest) -> str:
     """Let the holder vanish without a word to Redis."""
     if name := desk.kill(_number(request, "fence")):
@@ -91,7 +57,7 @@ def kill(request: HttpRequest) -> str:
     raise Refused("That holder has left already, or is in another process of this site.")
 
 
-@_action
+@action("locks")
 def release(request: HttpRequest) -> str:
     """Put the holder out."""
     if put_out(_number(request, "fence")):
@@ -99,7 +65,7 @@ def release(request: HttpRequest) -> str:
     raise Refused("That holder has left already.")
 
 
-@_action
+@action("locks")
 def close_season(request: HttpRequest) -> str:
     """Close the season, unless somebody does so now or did so before."""
     number = _number(request, "season")

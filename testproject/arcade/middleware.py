@@ -16,7 +16,8 @@ PLACEHOLDER = b"<!--redis-told-->"
 class ToldMiddleware:
     """Listen to a whole request, session included, and write what was heard where the page left a place for it.
 
-    Stands outside the session middleware, which speaks to Redis after the view. Native async; no thread hop.
+    ``request.told`` is what was heard so far. Stands outside the session middleware, which speaks to Redis after the
+    view. Native async; no thread hop.
     """
 
     sync_capable = True
@@ -32,11 +33,13 @@ class ToldMiddleware:
         if self.is_async:
             return self.__acall__(request)
         with trace.record() as log:
+            request.told = log
             response = cast(HttpResponseBase, self.get_response(request))
         return told(response, log)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         with trace.record() as log:
+            request.told = log
             response = await cast(Awaitable[HttpResponseBase], self.get_response(request))
         return told(response, log)
 

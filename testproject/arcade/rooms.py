@@ -31,6 +31,7 @@ ROOMS = (
         name="Caching",
         promise="One call on a cold key, and never stale after an invalidation.",
         sprite="....##.. ...##... ..##.... .######. ....##.. ...##... ..##.... ..#.....",
+        page="caching",
     ),
     Room(
         name="Rate limits",

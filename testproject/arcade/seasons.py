@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Max
 from django.utils import timezone
 
+from arcade.actions import Refused
 from arcade.models import Play, Season
 from arcade.topics import LockTopic
 from django_redis_patterns.locks import lock
@@ -15,8 +16,8 @@ CEREMONY = 1.5  # s that it takes to engrave the cup; who asks meanwhile is told
 TOPIC = LockTopic(lock="season")
 
 
-class NotOpen(Exception):
-    """There is nothing to close. The message is for the player."""
+class NotOpen(Refused):
+    """There is nothing to close."""
 
 
 def current() -> Season:

@@ -6,6 +6,7 @@ from django_redis_patterns.realtime import Topic
 
 GAMES = {"quick-draw"}
 LOCKS = {"turnstile", "season"}
+CACHED = {"hall", "herd"}
 
 
 class BoardTopic(Topic):
@@ -24,3 +25,12 @@ class LockTopic(Topic):
 
     def can_subscribe(self, user: Any, lock: str) -> bool:
         return lock in LOCKS
+
+
+class CacheTopic(Topic):
+    """What happens to a cached page. Everybody may watch."""
+
+    pattern = "caching.{page:slug}"
+
+    def can_subscribe(self, user: Any, page: str) -> bool:
+        return page in CACHED

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from arcade import board_views, game_views, limit_views, lock_views, views
+from arcade import board_views, caching_views, game_views, hall_views, limit_views, lock_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -20,6 +20,12 @@ urlpatterns = [
     path("rate-limits/hit/", limit_views.hit, name="rate-limits-hit"),
     path("rate-limits/look/", limit_views.look, name="rate-limits-look"),
     path("rate-limits/start-over/", limit_views.start_over, name="rate-limits-start-over"),
+    path("caching/", caching_views.page, name="caching"),
+    path("caching/rows/", caching_views.rows, name="caching-rows"),
+    path("caching/send/", caching_views.send, name="caching-send"),
+    path("hall-of-fame/", hall_views.page, name="hall-of-fame"),
+    path("hall-of-fame/rows/", hall_views.rows, name="hall-rows"),
+    path("hall-of-fame/beat/", hall_views.beat, name="hall-beat"),
     path("leaderboards/", board_views.page, name="leaderboards"),
     path("leaderboards/rows/", board_views.rows, name="leaderboard-rows"),
     path("locks/", lock_views.page, name="locks"),

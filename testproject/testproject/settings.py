@@ -17,9 +17,12 @@ REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 REDIS_PATTERNS = {
     "CONNECTIONS": {"default": {"URL": REDIS_URL}},
     "PREFIX": "arcade",
+    "CACHING": {"LEASE": 2},  # short, so that nobody waits long for the successor of a process that was killed
     "RATELIMIT": {
         "RULES": {
             "score": {"rate": "60/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "quick-draw-*"}},
+            "hall": {"rate": "10/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "hall-*"}},
+            "herd": {"rate": "20/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "caching-*"}},
             "machine": {
                 "rate": "5/s",
                 "key": "ip",

@@ -1,6 +1,7 @@
 """Old values: served while they are made anew, or when that fails."""
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -119,6 +120,15 @@ class TestStale:
 
         background.later(job)
         until(lambda: closed)
+
+    def test_what_waits_for_a_thread_has_a_bound(self, monkeypatch):
+        monkeypatch.setattr(background, "MOST", 5)
+        gate, done = threading.Event(), []
+        for _ in range(20):
+            background.later(lambda: done.append(gate.wait(10)))
+        gate.set()
+        until(lambda: not background._working)
+        assert 5 <= len(done) <= 5 + background.WORKERS
 
     def test_nor_after_somebody_has_made_it(self, make_plain, bare_redis):
         """Who asks late for the lease finds another value than the one it saw."""

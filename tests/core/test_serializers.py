@@ -1,5 +1,6 @@
 import os
 import pickle
+from collections import OrderedDict
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import override_settings
+from django.utils.safestring import SafeString
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,7 +98,17 @@ def test_names_leave_nothing_in_memory() -> None:
     assert serializers._keyed.cache_info().currsize <= kept + 1
 
 
-@pytest.mark.parametrize("value", [(1, 2), {1: "a"}, date(2026, 1, 1), [(1,)], {"a": {2: 3}}])
+class Id(int):
+    """Looks like an int in every way but its type."""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *((1, 2), {1: "a"}, date(2026, 1, 1), [(1,)], {"a": {2: 3}}, float("nan"), [float("nan")]),
+        *(Id(1), [Id(1)], SafeString("<b>"), {"a": SafeString("<b>")}, {SafeString("a"): 1}, OrderedDict(a=1)),
+    ],
+)
 def test_strict_json_refuses_what_would_change(value: Any) -> None:
     """A value that would come back as something else is refused when it is stored."""
     with pytest.raises(SerializationError):

@@ -25,7 +25,14 @@ def proxy(victim: RedisServer) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def admin(victim: RedisServer, proxy: FaultProxy) -> Iterator[redis.Redis]:
+def cutter(victim: RedisServer) -> Iterator[FaultProxy]:
+    """For what is answered or cut off, but never kept waiting: however busy the machine is, no time runs out."""
+    with FaultProxy(victim.port) as proxy, connected(URL=proxy.url, TIMEOUT=5.0, CONNECT_TIMEOUT=5.0):
+        yield proxy
+
+
+@pytest.fixture
+def admin(victim: RedisServer) -> Iterator[redis.Redis]:
     """Past the proxy and the library."""
     with redis.Redis.from_url(victim.url, protocol=2, decode_responses=True) as client:
         client.flushall()

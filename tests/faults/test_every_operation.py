@@ -76,17 +76,17 @@ def well_again(face: Face, row: Row, admin: redis.Redis) -> None:
 
 
 @every_row
-def test_a_reply_cut_at_every_command(row: Row, proxy: FaultProxy, admin: redis.Redis, face: Face) -> None:
+def test_a_reply_cut_at_every_command(row: Row, cutter: FaultProxy, admin: redis.Redis, face: Face) -> None:
     """Wherever a reply is lost: at most one effect, and a read does not even notice."""
     refuse_to_wait(row, face)
     for number in range(1, 40):
         admin.flushall()
         call = row.prepare()
-        before = proxy.commands
-        proxy.cut_reply(number)
+        before = cutter.commands
+        cutter.cut_reply(number)
         returned = done(face, call)
-        was_cut = proxy.commands - before >= number
-        proxy.heal()
+        was_cut = cutter.commands - before >= number
+        cutter.heal()
         breaker.cache_clear()
         check(row, admin, returned)
         assert returned or not row.reads

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.conf import settings as django_settings
 
-from django_redis_patterns.conf import known, settings
+from django_redis_patterns.conf import settings
+from django_redis_patterns.conf.values import known
 from django_redis_patterns.core.connections.caches import connection_of
 from django_redis_patterns.core.connections.options import declare
 from django_redis_patterns.exceptions import InvalidConfiguration, without_secrets

@@ -14,6 +14,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from . import guard
+from .driver import Driver
 from .options import Target
 from .pool import AsyncPool, AsyncSentinelPool, Pool, SentinelPool
 
@@ -38,12 +39,12 @@ def build(where: Target, block: int = 0) -> Client:
     if where.sentinels:
         sentinels = Sentinel(())  # type: ignore[no-untyped-call]
         # It would make unguarded clients of its own.
-        sentinels.sentinels = [redis.Redis(connection_pool=pool) for pool in _sentinel_pools(where, Pool, _SYNC, Retry)]
+        sentinels.sentinels = [Driver(connection_pool=pool) for pool in _sentinel_pools(where, Pool, _SYNC, Retry)]
         options |= {"connection_class": _SENTINEL[where.kind], "max_connections": where.max_connections}
         pool: redis.ConnectionPool = SentinelPool(where.service, sentinels, **options)  # type: ignore[no-untyped-call]
     else:
         pool = Pool(_SYNC[where.kind], where.max_connections, **options)
-    return redis.Redis(connection_pool=pool)
+    return Driver(connection_pool=pool)
 
 
 def build_async(where: Target, block: int = 0) -> AsyncClient:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from redis.exceptions import MaxConnectionsError, ResponseError
+from redis.exceptions import MaxConnectionsError
 
 from django_redis_patterns.core import trace
 
@@ -72,14 +72,14 @@ def _trip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = client(first.alias, block=first.block)
-        if not is_cluster(first.alias):
-            if turn.renew:
-                to.connection_pool.disconnect(inuse_connections=False)
-            replies = _ask(to, commands)
-        elif len(commands) == 1:
+        if turn.renew and not is_cluster(first.alias):
+            to.connection_pool.disconnect(inuse_connections=False)
+        if len(commands) == 1:
             replies = [to.execute_command(*first.args, **cluster.addressed(to, first.options))]
-        else:
+        elif is_cluster(first.alias):
             replies = cluster.round_trip(to, commands)
+        else:
+            replies = to.in_one_trip([(command.args, command.options) for command in commands])
     except DRIVER_ERRORS as error:
         replies = [error] * len(commands)
     return _told(commands, replies, started)
@@ -91,56 +91,21 @@ async def _atrip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = await aclient(first.alias, block=first.block)
-        if not is_cluster(first.alias):
-            if turn.renew:
-                await to.connection_pool.disconnect(inuse_connections=False)
-            replies = await _aask(to, commands)
-        elif len(commands) == 1:
+        is_one = not is_cluster(first.alias)
+        if turn.renew and is_one:
+            await to.connection_pool.disconnect(inuse_connections=False)
+        if len(commands) == 1:
             replies = [await to.execute_command(*first.args, **cluster.addressed(to, first.options))]
-        else:
+        elif not is_one:
             replies = await cluster.around_trip(to, commands)
+        else:
+            pipeline = to.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command.args, **command.options)
+            replies = await pipeline.execute(raise_on_error=False)
     except DRIVER_ERRORS as error:
         replies = [error] * len(commands)
     return _told(commands, replies, started)
-
-
-def _ask(to: Any, commands: Sequence[Command]) -> list[Any]:
-    """Do what redis-py's client and pipeline do, without their metrics, and without their retries, which are ours."""
-    connection = to.connection_pool.get_connection()
-    try:
-        connection.send_packed_command(_packed(connection, commands))
-        return [_reply(to, connection, command) for command in commands]
-    finally:
-        to.connection_pool.release(connection)
-
-
-def _reply(to: Any, connection: Any, command: Command) -> Any:
-    try:
-        return to.parse_response(connection, command.args[0], **command.options)
-    except ResponseError as error:
-        return error
-
-
-async def _aask(to: Any, commands: Sequence[Command]) -> list[Any]:
-    connection = await to.connection_pool.get_connection()
-    try:
-        await connection.send_packed_command(_packed(connection, commands))
-        return [await _areply(to, connection, command) for command in commands]
-    finally:
-        await to.connection_pool.release(connection)
-
-
-async def _areply(to: Any, connection: Any, command: Command) -> Any:
-    try:
-        return await to.parse_response(connection, command.args[0], **command.options)
-    except ResponseError as error:
-        return error
-
-
-def _packed(connection: Any, commands: Sequence[Command]) -> Any:
-    if len(commands) == 1:
-        return connection.pack_command(*commands[0].args)
-    return connection.pack_commands([command.args for command in commands])
 
 
 def _told(commands: Sequence[Command], replies: list[Any], started: float) -> list[Any]:

@@ -221,7 +221,7 @@ def test_the_rights_that_the_guide_names_are_enough(redis_server: RedisServer, b
     guide = " ".join(Path(caching.__file__).with_name("README.md").read_text().split())
     told = re.search(r"For entries that is (.*?), beside", guide)
     assert told
-    rules = told[1].replace("(its `KEY_PREFIX`) and", "").replace("`", "").split()
+    rules = " ".join(told[1].split()).replace("(its `KEY_PREFIX`) and", "").replace("`", "").split()
     bare_redis.execute_command("ACL SETUSER", "app", "reset", "on", ">s3cret", "+ping", *rules)
     cache = RedisCache(redis_server.url.replace("//", "//app:s3cret@"), {"KEY_PREFIX": "shop"})
     try:

@@ -5,7 +5,7 @@ import signal
 import socket
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import uvicorn
@@ -15,8 +15,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.test.utils import override_settings
 
-from arcade import bots
+from arcade import bots, hall
+from arcade.herd import herd
 from arcade.models import Play
+from django_redis_patterns.caching import invalidate_tags
 from django_redis_patterns.testing.servers import RedisServer, ServerError
 
 PLAYER, PASSWORD = "ada", "analytical-engine"
@@ -51,8 +53,9 @@ class Command(BaseCommand):
                 with redis() as origin:
                     # A Redis that was just started knows nothing; one that stayed may have missed something.
                     Play.leaderboard.rebuild()
+                    invalidate_tags(hall.TAG)
                     self._greet(listener, origin, player)
-                    with bots.playing(options["bots"]):
+                    with bots.playing(options["bots"]), closing(herd):
                         serve(listener)
         except ServerError as error:
             raise CommandError(str(error)) from error

@@ -1,8 +1,7 @@
 // The locks, live. What is heard is a hint to ask how things are now, so what is shown is always what the server says.
 
-import { unpack } from "./told.js";
+import { following, renew, send } from "./live.js";
 
-const GATHER = 60; // ms in which news share one request
 const LOOK = 5000; // ms after which a held lock is looked at, whatever was heard: its holder may be on another server
 const READ = 9000; // ms after which what was said is gone
 const NEWS = {
@@ -20,47 +19,17 @@ const isStill = matchMedia("(prefers-reduced-motion: reduce)");
 
 const silences = new Map();
 
-let timer = 0;
-let busy = false;
 let shown = performance.now();
 
-function soon(delay = GATHER * (1 + Math.random())) {
-  timer ||= setTimeout(refresh, delay);
-}
-
-async function refresh() {
-  timer = 0;
-  if (busy) return soon();
-  busy = true;
-  try {
-    const answer = await fetch(gate.dataset.rows);
-    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-    show(unpack(await answer.text()));
-  } catch {
-    soon(3000 * (1 + Math.random())); // the server is away: what is shown is the last that it said
-  } finally {
-    busy = false;
-  }
-}
+const soon = following(gate.dataset.rows, show);
 
 function show(fresh) {
   const before = positions();
-  for (const part of [...fresh.children]) renew(document.getElementById(part.id), part);
+  for (const part of [...fresh.children]) renew(part);
   shown = performance.now();
   arm();
   if (isStill.matches) return;
   for (const [seat, to] of positions()) glide(to, before.get(seat));
-}
-
-// What stayed the same is left alone; the focus and the place in a table that is scrolled stay in what changed.
-function renew(old, part) {
-  if (old.isEqualNode(part)) return;
-  const left = old.querySelector(".scroll")?.scrollLeft ?? 0;
-  const hadFocus = old.contains(document.activeElement);
-  old.replaceWith(part);
-  const scroll = part.querySelector(".scroll");
-  if (scroll) scroll.scrollLeft = left;
-  if (hadFocus) part.querySelector("[tabindex], a")?.focus({ preventScroll: true });
 }
 
 // First, last, invert, play: who moves up starts where they stood, and whoever is let in walks into the booth.
@@ -99,19 +68,8 @@ async function act(event) {
   const button = form.querySelector("button");
   if (button.getAttribute("aria-disabled") === "true") return;
   const says = form.closest("section").querySelector(".says");
+  await send(form, button, says);
   clearTimeout(silences.get(says));
-  try {
-    const answer = await fetch(form.action, {
-      method: "POST",
-      body: new FormData(form),
-      headers: { Accept: "application/json" },
-    });
-    says.dataset.ok = answer.ok;
-    says.textContent = (await answer.json()).says;
-  } catch {
-    says.dataset.ok = false;
-    says.textContent = "The server does not answer. Try again in a moment.";
-  }
   silences.set(says, setTimeout(() => says.replaceChildren(), READ));
   soon(0);
 }
