@@ -21,7 +21,6 @@ from .leases import Mine
 from .near import dropping
 from .options import Duration, recipe, texts
 from .owed import is_owed
-from .place import Place
 from .recipe import Call, Recipe
 from .tally import Stats, _all_stats
 from .through import write_through
@@ -262,7 +261,7 @@ async def _all(io: IO, fetches: dict[str, Fetch]) -> dict[str, Any]:
     try:
         found = dict(zip(fetches, await io.gather(*(one.first(io) for one in fetches.values())), strict=True))
         ours = {name: mine for name, mine in found.items() if isinstance(mine, Mine)}
-        together = frozenset[Place]().union(*(fetches[name].together for name in ours))
+        together = frozenset(fetches[name].place for name in ours)
         for name in ours:
             fetches[name].together = together
         made = await io.gather(*(fetches[name].lead(io, mine) for name, mine in ours.items()))

@@ -17,6 +17,7 @@ from .entry import Hit
 from .keeper import kept
 from .leases import Mine
 from .near import dropping
+from .place import Place
 from .recent import Recent
 from .recipe import Call
 from .under_way import is_under_way, within
@@ -32,11 +33,16 @@ class Making:
     _owes = False  # a lease may be ours
     _rescue: Hit | None = None  # what `stale_if_error` may serve
     _fill: Fill | None = None
+    together: frozenset[Place] = frozenset()  # what is stored not before all of it is made
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self.together = frozenset((call.place,))  # what is stored not before all of it is made
         self._tally = call.recipe.tally
+
+    @property
+    def place(self) -> Place:
+        """Where the result goes."""
+        return self._call.place
 
     @cached_property
     def _token(self) -> str:
@@ -61,7 +67,7 @@ class Making:
     async def _make(self, io: IO) -> Any:
         self._tally.count("calls")
         try:
-            function = within(self.together, self._call.recipe.function)
+            function = within(self.together | {self.place}, self._call.recipe.function)
             return await io.call(function, *self._call.args, **self._call.kwargs)
         except Exception:
             self._tally.count("errors")

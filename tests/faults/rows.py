@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 
 import django_redis_patterns
 from django_redis_patterns.caching import RedisCache, cached, leases, through
+from django_redis_patterns.caching.backend import lease as cold
 from django_redis_patterns.caching.copies import Copies
 from django_redis_patterns.caching.fetch import refresh_stale
 from django_redis_patterns.caching.invalidation import forget
@@ -211,6 +212,12 @@ def _entries(face: Any, *args: Any) -> Callable[[], Call]:
     return prepare
 
 
+def _lease_of_c() -> Call:
+    lease = cold.Lease("default", ":1:c", 30)
+    cache.client.get_client().set(lease.entry, cold.LEASE + f"99999999999999:{lease.token}".encode(), ex=60)
+    return (lease.give_back,)
+
+
 def _entry(key: str, version: int = 1) -> Look:
     """What is stored there; a lease is nothing."""
 
@@ -289,6 +296,7 @@ ROWS: dict[str, Row] = {
     "RedisCache.keys": Row(_entries(cache.keys, "*"), reads=True),
     "RedisCache.set": Row(_entries(cache.set, "a", 5), _entry("a"), ("1", "5")),
     "RedisCache.set_many": Row(_entries(cache.set_many, {"a": 5}), _entry("a"), ("1", "5")),
+    "Lease.give_back": Row(_lease_of_c, lambda redis: redis.exists(":1:c"), (1, 0)),
     "Expiring.expire": Row(_entries(cache.expire, "a", 60)),
     "Expiring.expire_at": Row(_entries(cache.expire_at, "a", 4102444800)),
     "Expiring.persist": Row(_entries(cache.persist, "a")),

@@ -7,6 +7,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django_redis.util import CacheKey
 from redis.exceptions import ResponseError
 
+from django_redis_patterns.caching.background import later
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 
@@ -100,21 +101,12 @@ class RedisCache(Expiring):
         if (value := await self._read(io, entry)) is not MISS:
             return value
         await io.expect_to_wait(self._lease)
-        lease = Lease(entry, self._lease)
-        while (stored := await self._claim(io, lease)) is not None:
-            if (value := self.client.read(entry, stored)) is not MISS:
-                return value
-            lease.refuse(stored)
+        lease = Lease(self.connection, entry, self._lease)
         try:
-            value = await io.call(default) if callable(default) else default
-            stored = self.client.pack(entry, value)
-        except GeneratorExit:  # nobody answers any more
+            return await self._led(io, lease, default, self._ttl_ms(timeout))
+        except GeneratorExit:  # a signal, a cancelled task: nothing can be waited for any more
+            later(lease.give_back)
             raise
-        except BaseException:
-            await self._give_back(io, lease)
-            raise
-        await self._store(io, lease, stored, self._ttl_ms(timeout))
-        return value
 
     get_or_set, aget_or_set = both(_get_or_set)
 
@@ -216,6 +208,23 @@ class RedisCache(Expiring):
     async def aclose(self, **_: Any) -> None:
         """Nothing to do at the end of a request: the connections are the event loop's."""
 
+    async def _led(self, io: IO, lease: Lease, default: Any, ttl_ms: int | None) -> Any:
+        """Return what somebody stores before it is our turn, or what we compute and store."""
+        while (stored := await self._claim(io, lease)) is not None:
+            if (value := self.client.read(lease.entry, stored)) is not MISS:
+                return value
+            lease.refuse(stored)
+        try:
+            value = await io.call(default) if callable(default) else default
+            packed = self.client.pack(lease.entry, value)
+        except GeneratorExit:
+            raise
+        except BaseException:
+            await self._give_back(io, lease)
+            raise
+        await self._store(io, lease, packed, ttl_ms)
+        return value
+
     @forgiving()
     async def _claim(self, io: IO, lease: Lease) -> bytes | None:
         return await lease.claim(io)
@@ -226,7 +235,7 @@ class RedisCache(Expiring):
 
     @forgiving()
     async def _give_back(self, io: IO, lease: Lease) -> None:
-        await lease.give_back(io)
+        await lease.end(io)
 
     async def _add_up(self, io: IO, entry: str, delta: int) -> Any:
         """Add in Python, and store the sum if nobody was faster."""
