@@ -14,7 +14,7 @@ from django_redis_patterns.core.operations import IO, both
 from . import leases
 from .arguments import Key
 from .entry import Format, Hit
-from .fetch import Fetch, aged, at_hand
+from .fetch import Fetch, at_hand
 from .following import depend
 from .invalidation import aforget, send
 from .leases import Mine
@@ -85,7 +85,7 @@ class Cached(Generic[T]):
         call = self.call_of(*args, **kwargs)
         if is_owed(call.targets):
             return default
-        hit, over = aged(call, await leases.look(io, call))
+        hit, over = leases.aged(call, await leases.look(io, call))
         return default if hit is None or over > call.recipe.stale else hit.value
 
     async def _set(self, io: IO, value: T, /, *args: Any, **kwargs: Any) -> None:

@@ -15,7 +15,7 @@ from . import leases
 from .background import later, later_on_loop
 from .entry import IDENT, Hit
 from .flights import alone
-from .leases import Busy, Mine, Seen
+from .leases import Busy, Mine, Seen, aged
 from .making import Making
 from .near import near
 from .owed import is_owed
@@ -173,14 +173,6 @@ def at_hand(call: Call) -> Hit | None:
         return None
     call.recipe.tally.count("near")
     return hit
-
-
-def aged(call: Call, seen: Seen) -> tuple[Hit | None, int]:
-    """Return what was seen, and by how many milliseconds it is over its time."""
-    hit = None if seen.data is None else call.codec.unpack(seen.data, seen.nonces)
-    if hit is None or seen.left is None:
-        return hit, 0
-    return hit, call.recipe.grace - max(seen.left, 0)
 
 
 async def _refresh_stale(io: IO, call: Call, rejected: bytes) -> None:

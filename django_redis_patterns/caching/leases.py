@@ -10,6 +10,7 @@ from django_redis_patterns.core.connections.clients import is_cluster
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 
+from .entry import Hit
 from .place import Place, Tag, near_channel, process
 from .recipe import Call
 
@@ -62,6 +63,14 @@ async def look(io: IO, call: Call) -> Seen:
     first, *nonces = await io.gather(looking, *map(redis.get, keys[together:])) if keys[together:] else [await looking]
     found, left = first if call.recipe.is_timed else (first, None)
     return Seen(found[0], (*found[1:], *nonces), left)
+
+
+def aged(call: Call, seen: Seen) -> tuple[Hit | None, int]:
+    """Return what was seen, and by how many milliseconds it is over its time."""
+    hit = None if seen.data is None else call.codec.unpack(seen.data, seen.nonces)
+    if hit is None or seen.left is None:
+        return hit, 0
+    return hit, call.recipe.grace - max(seen.left, 0)
 
 
 async def take(

@@ -46,7 +46,7 @@ class Link:
 
     def __init__(self, alias: str, node: Address | None, anchor: str, copies: Copies) -> None:
         self.alias, self.anchor = alias, anchor
-        self.me, self.beat_channel = process(), key("caching", process(), "beat")
+        self._me, self.beat_channel = process().encode(), key("caching", process(), "beat")
         self._node, self._copies = node, copies
         self._is_listening = False
         self._asked_at = self._heard = float("-inf")
@@ -66,16 +66,15 @@ class Link:
 
     def message(self, channel: str, payload: bytes) -> None:
         """Drop what somebody else says is not good any more; this process has done so itself."""
-        text = payload.decode()
         if channel == self.beat_channel:
-            self._beaten(*text.split())
+            self._beaten(*payload.split())
             return
-        who, _, name = text.partition("\n")
-        if who != self.me:
-            self._copies.drop([name])
+        who, _, name = payload.partition(b"\n")
+        if who != self._me:
+            self._copies.drop([name.decode()])
 
-    def _beaten(self, kept: str, moment: str) -> None:
-        if kept == "0":
+    def _beaten(self, kept: bytes, moment: bytes) -> None:
+        if kept == b"0":
             self._copies.clear()
         if self._is_listening:
             self._heard = max(self._heard, float(moment))

@@ -2,7 +2,6 @@
 
 import inspect
 import sys
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,12 +113,12 @@ class Call:
         return Codec(self.recipe.format, self.place.value)
 
 
-_calls: OrderedDict[tuple[Any, ...], Call] = OrderedDict()
+_calls: dict[tuple[Any, ...], Call] = {}
 on_reset(_calls.clear)
 
 
 def _remember(told: tuple[Any, ...], call: Call) -> None:
     if sum(map(sys.getsizeof, (*call.args, *call.kwargs.values()))) <= LARGEST:
+        if len(_calls) >= MOST:  # to make room one by one, threads would have to wait for each other
+            _calls.clear()
         _calls[told] = call
-        while len(_calls) > MOST:
-            _calls.popitem(last=False)

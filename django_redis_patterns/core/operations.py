@@ -77,6 +77,8 @@ class IO:
 
     async def gather(self, *bodies: Coroutine[Any, Any, T]) -> list[T]:
         """Run bodies side by side, their commands in one pipeline a round, sent in this order; results in order."""
+        if len(bodies) == 1:  # beside nothing
+            return [await bodies[0]]
         return cast(list[T], await ask(Gather(bodies)))
 
     async def sleep(self, seconds: float) -> None:

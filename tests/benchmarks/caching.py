@@ -173,10 +173,10 @@ def hits(rounds: int) -> None:
         ("bare EVALSHA", lambda: bare().evalsha(sha, 1, "x")),
     ]
     lanes = [*floor, *ours(), *theirs()]
+    commands = {name: counted(call) for name, call in lanes if not name.startswith("near")}
     until_near(lanes)
     measure(lanes, 10)
     median = measure(lanes, rounds)
-    commands = {name: counted(call) for name, call in lanes if not name.startswith("near")}
     print(f"{rounds} rounds\n{'':24}{'µs':>8}{'x get':>8}{'trips':>8}{'commands':>10}")
     for name, _ in lanes:
         trips, ran = commands.get(name, ("0", 0))  # of near hits there are beats besides
@@ -222,37 +222,42 @@ def herd(rounds: int, seconds: float) -> None:
 
 
 def invalidations(rounds: int, count: int = 10_000) -> None:
-    """Print what 200 of them cost, of *count* copies."""
+    """Print what 200 of them cost, without copies, with *count* of them, and in one commit."""
     from django_redis_patterns.caching import cached, invalidate_tags, near
 
+    far: Any = cached(ttl=300, tags=["f:{number}"])(function("far", 7))
     many: Any = cached(ttl=300, near=True, tags=["n:{number}"])(function("many", 7))
     until_near([("near", lambda: many("first"))])
     here = near.near("default")
 
     def fill() -> None:
-        for number in range(count):
+        for number in range(count - len(here.copies)):
             call = many.call_of(number)
             with here.filling(call, list(here.links.values())) as filling:
                 filling.offer(7, 300_000)
 
-    def change() -> None:
+    def change(one: Any, tag: str) -> None:
         for number in range(100):
-            many.invalidate(number)
-            invalidate_tags(f"n:{number + 100}")
+            one.invalidate(number)
+            invalidate_tags(f"{tag}:{number + 100}")
 
-    taken: dict[str, list[float]] = {"200 invalidations": [], "300 bare GETs": []}
+    ways: dict[str, Call] = {
+        "300 bare GETs": lambda: [bare().get("x") for _ in range(300)],
+        "200 without copies": lambda: change(far, "f"),
+        f"200 of {count} copies": lambda: change(many, "n"),
+        "200 tags at once": lambda: invalidate_tags(*(f"n:{number}" for number in range(200))),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
-        fill()
-        copies = len(here.copies)
-        for name, act in (
-            ("200 invalidations", change),
-            ("300 bare GETs", lambda: [bare().get("x") for _ in range(300)]),
-        ):
+        for name in random.sample(list(ways), len(ways)):
+            fill()
             start = time.perf_counter()
-            act()
+            ways[name]()
             taken[name].append(time.perf_counter() - start)
-    ours, floor = (statistics.median(one) for one in taken.values())
-    print(f"200 invalidations of {copies} copies: {ours * 1e3:.1f} ms, {ours / floor:.2f} x 300 bare GETs")
+    floor = statistics.median(taken["300 bare GETs"])
+    for name, several in taken.items():
+        median = statistics.median(several)
+        print(f"{name:24}{median * 1e3:8.1f} ms, {median / floor:.2f} x 300 bare GETs")
 
 
 def main(rounds: int = 500) -> None:
