@@ -26,7 +26,7 @@ def keeps_an_old_view() -> bool:
 
 
 def _touches(connection: Any, call: Call) -> bool:
-    return any(one in call.targets for operation in (forget, settle) for one in left_for_commit(connection, operation))
+    return any(not left_for_commit(connection, operation).isdisjoint(call.targets) for operation in (forget, settle))
 
 
 def _has_snapshot(connection: Any) -> bool:

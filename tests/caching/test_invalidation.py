@@ -20,7 +20,7 @@ from django_redis_patterns.caching import (
     transactions,
 )
 from django_redis_patterns.caching.place import Tag
-from django_redis_patterns.core import trace
+from django_redis_patterns.core import commit, trace
 from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.testing.commit import committed
 from django_redis_patterns.testing.servers import free_port
@@ -491,6 +491,24 @@ class TestTransactions:
         with transaction.atomic():
             Author.objects.create()
             assert not is_gone(made)
+
+    def test_a_long_transaction_makes_no_look_longer(self, make_plain, monkeypatch):
+        """What it has left is read once, and not at each look into the cache."""
+        made, other, read = make_plain(depends_on=[Book]), make_plain(), []
+        made(), other(1)
+        monkeypatch.setattr(commit, "isinstance", lambda *of: read.append(1) or isinstance(*of), raising=False)
+        with transaction.atomic():
+            for _ in range(50):
+                Book.objects.create()
+            read.clear()
+            for _ in range(20):
+                other(1)
+            assert 100 <= len(read) <= 50 * 4
+            assert is_gone(made)
+            with pytest.raises(ZeroDivisionError), transaction.atomic():
+                invalidate_tags("x")
+                raise ZeroDivisionError
+            assert is_gone(made)
 
     def test_an_old_view_is_not_stored(self, make_plain, monkeypatch):
         """Where a transaction reads what was there when it began, what it computes may be old already."""

@@ -149,6 +149,7 @@ class TestCopies:
                 copies.drop([f"call {n}" if value % 2 else f"tag {n}"])
                 floor[n] = value
                 self.keep(copies, n, value)
+                time.sleep(0)  # a thread that is not waited for may hold the others up just before it keeps
 
         jobs = [(read, seed) for seed in range(4)] + [(change, n) for n in range(4)]
         threads = [threading.Thread(target=job, args=[what]) for job, what in jobs]

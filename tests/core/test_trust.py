@@ -112,8 +112,8 @@ def test_a_pipeline_of_somebody_unknown(face: Face) -> None:
 
 @pytest.fixture
 def loading() -> Iterator[RedisServer]:
-    """A server that takes its time to read what it had."""
-    slow = ["--appendonly", "yes", "--key-load-delay", "2000"]
+    """A server that takes longer to read what it had than any test does."""
+    slow = ["--appendonly", "yes", "--key-load-delay", "50000"]
     with RedisServer(options=slow) as server:
         with server.client() as client:
             pipeline = client.pipeline(transaction=False)

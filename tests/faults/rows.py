@@ -272,7 +272,7 @@ ROWS: dict[str, Row] = {
     "RedisCache.delete_pattern": Row(_entries(cache.delete_pattern, "a*"), _entry("a"), ("1", None)),
     "RedisCache.get": Row(_entries(cache.get, "a"), reads=True),
     "RedisCache.get_many": Row(_entries(cache.get_many, ["a", "b"]), reads=True),
-    "RedisCache.get_or_set": Row(_entries(cache.get_or_set, "c", 5), _entry("c"), (None, "5"), waits=True),
+    "Cold.get_or_set": Row(_entries(cache.get_or_set, "c", 5), _entry("c"), (None, "5"), waits=True),
     "RedisCache.has_key": Row(_entries(cache.has_key, "a"), reads=True),
     "RedisCache.incr": Row(_entries(cache.incr, "a"), _entry("a"), ("1", "2")),
     "RedisCache.incr_version": Row(

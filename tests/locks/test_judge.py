@@ -42,14 +42,13 @@ def set_nx(times: int, ttl_ms: int, hold: float) -> dict[str, int]:
 
 @pytest.mark.permanent_keys("naive*")
 def test_a_lock_that_runs_out_and_frees_whoever_holds_it(field: Field) -> None:
-    """Two are in at once, one writes over the other, and nobody keeps the order."""
+    """Two are in at once, and one writes over the other."""
     field.several(4)
     assert field.everybody(set_nx, 15, 5, 0.02) == {"done": 60}
     verdict = field.judge()
     assert verdict.overlaps > 0
     assert verdict.stale_writes > 0
     assert verdict.lost_updates > 0
-    assert verdict.inversions > 0
     assert not verdict.is_safe
 
 

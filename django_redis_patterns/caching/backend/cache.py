@@ -7,22 +7,21 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django_redis.util import CacheKey
 from redis.exceptions import ResponseError
 
-from django_redis_patterns.caching.background import later
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 
 from .client import MISS
+from .cold import Cold
 from .entries import forgiving
-from .expiry import Expiring
 from .keyspace import Keyspace
-from .lease import LEASE, Lease
+from .lease import LEASE
 
 WRITE = Script("write.lua")
 INCR = Script("incr.lua")
 SWAP = Script("swap.lua")
 
 
-class RedisCache(Expiring):
+class RedisCache(Cold):
     """``CACHES = {"default": {"BACKEND": "django_redis_patterns.caching.RedisCache", "LOCATION": "redis://..."}}``.
 
     Whatever works on ``django_redis.cache.RedisCache`` works here. OPTIONS may have ``CONNECTION``, one of
@@ -87,28 +86,6 @@ class RedisCache(Expiring):
         return []
 
     set_many, aset_many = both(_set_many)
-
-    async def _get_or_set(
-        self, io: IO, key: str, default: Any, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None
-    ) -> Any:
-        """Return the value of *key*; if there is none, *default* or what it returns, and store that.
-
-        Of all callers in all processes one computes; the others wait for it, at most a tenth longer than it takes, and
-        take over when it fails, or is silent for ``LEASE`` seconds. What is written or deleted meanwhile stays so. A
-        plain function is called off the event loop, a coroutine function on it.
-        """
-        entry = self._entry(key, version)
-        if (value := await self._read(io, entry)) is not MISS:
-            return value
-        await io.expect_to_wait(self._lease)
-        lease = Lease(self.connection, entry, self._lease)
-        try:
-            return await self._led(io, lease, default, self._ttl_ms(timeout))
-        except GeneratorExit:  # a signal, a cancelled task: nothing can be waited for any more
-            later(lease.give_back)
-            raise
-
-    get_or_set, aget_or_set = both(_get_or_set)
 
     @forgiving()
     async def _delete(self, io: IO, key: str, version: int | None = None, prefix: str | None = None) -> bool:
@@ -190,7 +167,7 @@ class RedisCache(Expiring):
     async def _incr_version(self, io: IO, key: str, delta: int = 1, version: int | None = None) -> int:
         """Move the entry to another version, its time to live with it; returns that version. ValueError: no entry."""
         version = self.version if version is None else version
-        moved = key.original_key() if isinstance(key, CacheKey) else key
+        moved = self.client.reverse_key(key) if isinstance(key, CacheKey) else key
         old, new = self._entry(key, version), self._entry(moved, version + delta)
         redis: Any = io.redis
         stored, left = await io.gather(redis.get(old), redis.pttl(old))
@@ -207,35 +184,6 @@ class RedisCache(Expiring):
 
     async def aclose(self, **_: Any) -> None:
         """Nothing to do at the end of a request: the connections are the event loop's."""
-
-    async def _led(self, io: IO, lease: Lease, default: Any, ttl_ms: int | None) -> Any:
-        """Return what somebody stores before it is our turn, or what we compute and store."""
-        while (stored := await self._claim(io, lease)) is not None:
-            if (value := self.client.read(lease.entry, stored)) is not MISS:
-                return value
-            lease.refuse(stored)
-        try:
-            value = await io.call(default) if callable(default) else default
-            packed = self.client.pack(lease.entry, value)
-        except GeneratorExit:
-            raise
-        except BaseException:
-            await self._give_back(io, lease)
-            raise
-        await self._store(io, lease, packed, ttl_ms)
-        return value
-
-    @forgiving()
-    async def _claim(self, io: IO, lease: Lease) -> bytes | None:
-        return await lease.claim(io)
-
-    @forgiving()
-    async def _store(self, io: IO, lease: Lease, stored: Any, ttl_ms: int | None) -> None:
-        await lease.store(io, stored, ttl_ms)
-
-    @forgiving()
-    async def _give_back(self, io: IO, lease: Lease) -> None:
-        await lease.end(io)
 
     async def _add_up(self, io: IO, entry: str, delta: int) -> Any:
         """Add in Python, and store the sum if nobody was faster."""

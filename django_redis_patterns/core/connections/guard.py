@@ -17,7 +17,7 @@ from redis import sentinel
 from redis._parsers import Encoder
 from redis.asyncio import connection as asynchronous
 from redis.asyncio import sentinel as asentinel
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 
 from .errors import mark_unsent
 from .options import HEALTH_CHECK_SECONDS
@@ -174,11 +174,19 @@ class _AsyncGuard(_Counting):
             await self.connect()
         if check_health:
             await self.check_health()
+        self._refuse_closed()
         self._owed += owed
         cancelled = _cancelled()
         await super().send_packed_command(command, check_health=False)  # type: ignore[misc]
         if _cancelled() > cancelled:  # asyncio.wait_for of Python 3.11 forgets who is cancelled as it ends
             raise asyncio.CancelledError
+
+    def _refuse_closed(self) -> None:
+        """Since Python 3.12 a transport that the loop has closed fails with an AttributeError."""
+        if self._writer.is_closing():  # type: ignore[attr-defined]
+            error = ConnectionError("The connection was closed before the command was sent.")
+            mark_unsent(error)
+            raise error
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
         self._hear_last_words()

@@ -1,9 +1,14 @@
-"""A pool whose bound counts connections, and not how often a signal came at a bad moment."""
+"""Pools without redis-py's metrics and events, which cost as much as a short command.
+
+The bound of the one for threads counts connections, and not how often a signal came at a bad moment.
+"""
 
 from typing import Any
 from weakref import WeakSet
 
 import redis
+from redis import asyncio as aredis
+from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelConnectionPool
 from redis.connection import ConnectionInterface
 from redis.exceptions import ConnectionError, TimeoutError
 from redis.sentinel import SentinelConnectionPool
@@ -14,8 +19,7 @@ from .errors import mark_unsent
 class Pool(redis.ConnectionPool):
     """An exception out of a signal handler may keep a connection from being given back.
 
-    Whoever held it is gone, so the pool does not hold it either: it is closed, and its place is free. Taking and giving
-    back is what a short command costs most, so redis-py's metrics and events of pools are left out.
+    Whoever held it is gone, so the pool does not hold it either: it is closed, and its place is free.
     """
 
     def reset(self) -> None:
@@ -75,5 +79,30 @@ def _is_quiet(connection: Any) -> bool:
         return False
 
 
+class AsyncPool(aredis.ConnectionPool):
+    """For an event loop."""
+
+    async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
+        """Return one that is connected and owes no reply."""
+        connection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        try:
+            await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: Any) -> None:
+        """Take it back; one that owes a reply is closed."""
+        self._in_use_connections.remove(connection)
+        if connection.should_reconnect():
+            await connection.disconnect()
+        self._available_connections.append(connection)
+
+
 class SentinelPool(Pool, SentinelConnectionPool):
     """The same, for the primary that the sentinels name."""
+
+
+class AsyncSentinelPool(AsyncPool, AsyncSentinelConnectionPool):
+    """The same for an event loop."""

@@ -15,7 +15,6 @@ from django_redis.serializers.pickle import PickleSerializer
 from django_redis_patterns.caching import RedisCache
 from django_redis_patterns.caching.backend import Client
 from django_redis_patterns.core import connections, trace
-from django_redis_patterns.core.connections.breaker import breaker
 from django_redis_patterns.exceptions import InvalidConfiguration, RedisDenied, RedisUnavailable, SerializationError
 
 from .conftest import Make
@@ -239,7 +238,6 @@ def test_a_client_of_the_sites_own(make: Make, bare_redis: redis.Redis) -> None:
 
 def gone(**options: Any) -> RedisCache:
     """A cache whose Redis is away."""
-    breaker.cache_clear()
     return RedisCache("redis://127.0.0.1:1/0", {"OPTIONS": options})
 
 

@@ -187,10 +187,10 @@ def test_no_method_is_forgotten() -> None:
 
 def test_a_key_that_is_made_already(cache: RedisCache) -> None:
     """`client.make_key` gives one; it is not made again."""
-    made = cache.client.make_key("key")
+    made = cache.client.make_key("user:1")
     assert isinstance(made, CacheKey)
     cache.set(made, "value", 60)
-    assert (cache.get("key"), cache.incr_version(made)) == ("value", 2)
-    assert cache.get("key", version=2) == "value"
-    assert cache.incr_version("key", 0, version=2) == 2
-    assert cache.get("key", version=2) == "value"
+    assert (cache.get("user:1"), cache.incr_version(made)) == ("value", 2)
+    assert cache.get("user:1", version=2) == "value"
+    assert cache.incr_version("user:1", 0, version=2) == 2
+    assert cache.get("user:1", version=2) == "value"
