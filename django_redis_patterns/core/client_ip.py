@@ -10,7 +10,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from django_redis_patterns.conf import UNIX, Network, networks, settings
+from django_redis_patterns.conf import settings
+from django_redis_patterns.conf.networks import UNIX, Network, networks
 
 Address = IPv4Address | IPv6Address
 Caller = HttpRequest | Mapping[str, Any]

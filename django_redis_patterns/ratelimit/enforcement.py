@@ -7,7 +7,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
-from django_redis_patterns.conf import networks, settings
+from django_redis_patterns.conf import settings
+from django_redis_patterns.conf.networks import networks
 from django_redis_patterns.core.client_ip import client_address, is_in
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import RedisUnavailable

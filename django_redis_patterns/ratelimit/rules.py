@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 from math import gcd
 from typing import Any, Literal, TypeAlias, get_args
 
-from django_redis_patterns.conf import RateLimit, known, settings
+from django_redis_patterns.conf import RateLimit, settings
+from django_redis_patterns.conf.values import known
 from django_redis_patterns.exceptions import InvalidConfiguration
 
 from .rate import Rate

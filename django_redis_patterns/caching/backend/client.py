@@ -10,7 +10,8 @@ from django_redis.serializers.base import BaseSerializer
 from django_redis.util import CacheKey
 from redis import Redis
 
-from django_redis_patterns.conf import known, settings
+from django_redis_patterns.conf import settings
+from django_redis_patterns.conf.values import known
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import client as connected
 from django_redis_patterns.core.connections.caches import connection_of
