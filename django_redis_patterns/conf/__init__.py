@@ -110,9 +110,9 @@ class Streams:
     """
 
     connection: str = "default"
-    lease: float = _option(15.0, at_least=1)
-    retention: float | None = _option(None, at_least=0)
-    idempotency_ttl: float = _option(86400.0, at_least=1)
+    lease: float = option(15.0, at_least=1)
+    retention: float | None = option(None, at_least=0)
+    idempotency_ttl: float = option(86400.0, at_least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
