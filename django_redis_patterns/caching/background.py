@@ -13,8 +13,9 @@ from django.db import connections
 
 from django_redis_patterns.core import trace
 
-#: Threads that work at once in a process.
-WORKERS = 2
+#: Threads that work at once in a process, and jobs that wait for them, or tasks of loops. More are not begun: a value
+#: stays stale a while longer, a lease ends by itself.
+WORKERS, MOST = 2, 1000
 
 logger = logging.getLogger("django_redis_patterns.caching")
 
@@ -28,6 +29,9 @@ def later(job: Callable[[], Any]) -> None:
     """Run *job* in a thread; what it raises is logged and counted."""
     global _working
     with _guard:
+        if len(_jobs) >= MOST:
+            trace.count("caching.background_full")
+            return
         _jobs.append(job)
         if _working >= WORKERS:
             return
@@ -37,6 +41,9 @@ def later(job: Callable[[], Any]) -> None:
 
 def later_on_loop(job: Callable[[], Coroutine[Any, Any, Any]]) -> None:
     """Run *job* as a task of the running loop, in a context of its own."""
+    if len(_tasks) >= MOST:
+        trace.count("caching.background_full")
+        return
     task = asyncio.get_running_loop().create_task(_quietly(job()), context=Context())
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)

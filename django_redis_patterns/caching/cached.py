@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import update_wrapper
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, Never, ParamSpec, Protocol, TypeVar, cast, overload
 
 from asgiref.sync import markcoroutinefunction
 from django.db.models import Model
@@ -14,14 +14,17 @@ from django_redis_patterns.core.operations import IO, both
 from . import leases
 from .arguments import Key
 from .entry import Format, Hit
-from .fetch import Fetch, aged, at_hand
+from .fetch import Fetch, at_hand
 from .following import depend
 from .invalidation import aforget, send
 from .leases import Mine
 from .near import dropping
-from .recipe import Call, Duration, Recipe, recipe
+from .options import Duration, recipe, texts
+from .owed import is_owed
+from .recipe import Call, Recipe
 from .tally import Stats, _all_stats
 from .through import write_through
+from .transactions import is_dirty
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -44,6 +47,17 @@ class Cached(Generic[T]):
     def __repr__(self) -> str:
         return f"<cached {self.recipe.name}>"
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Go to another process by name, as functions do."""
+        function = self.recipe.function
+        return (getattr, (*self._first, function.__name__)) if self._first else function.__qualname__
+
+    def _of(self, owner: Any) -> Any:
+        """Return the method of *owner*."""
+        method = object.__new__(type(self))
+        method.__dict__.update(self.__dict__, _first=(owner,))
+        return method
+
     @property
     def connection(self) -> str:
         """The alias of the connection that keeps its results."""
@@ -51,7 +65,7 @@ class Cached(Generic[T]):
 
     def call_of(self, *args: Any, **kwargs: Any) -> Call:
         """Return the call with these arguments: what it is called, and its tags."""
-        return self.recipe.call((*self._first, *args), kwargs)
+        return self.recipe.call(self._first + args, kwargs)
 
     def key_for(self, *args: Any, **kwargs: Any) -> str:
         """Return the key in Redis of this call's result."""
@@ -63,21 +77,26 @@ class Cached(Generic[T]):
         What the function raises comes through, and nothing is stored. With Redis away the function is called, once at a
         time in this process. Raises `SerializationError` for a result that cannot be stored as it is.
         """
-        result: T = await Fetch(self.call_of(*args, **kwargs)).run(io)
+        result: T = await Fetch(self.recipe.call(self._first + args, kwargs)).run(io)
         return result
 
     async def _peek(self, io: IO, /, *args: Any, default: Any = None, **kwargs: Any) -> Any:
         """Return the stored result, or *default*; the function is not called. Raises `RedisUnavailable`."""
         call = self.call_of(*args, **kwargs)
-        hit, over = aged(call, await leases.look(io, call))
+        if is_owed(call.targets):
+            return default
+        hit, over = leases.aged(call, await leases.look(io, call))
         return default if hit is None or over > call.recipe.stale else hit.value
 
     async def _set(self, io: IO, value: T, /, *args: Any, **kwargs: Any) -> None:
         """Store *value* as the result of this call, at once; a call on its way is not stored over it.
 
-        Raises `SerializationError` and `RedisUnavailable`.
+        Nobody knows of when *value* is: what was invalidated since is not noticed, as it is by ``refresh``. In a
+        transaction that will invalidate the call nothing is stored. Raises `SerializationError` and `RedisUnavailable`.
         """
         call = self.call_of(*args, **kwargs)
+        if is_dirty(call):
+            return
         nonces = await leases.made_nonces(io, call) if call.tags else []
         with dropping(call.place):
             await leases.put(io, call.place, call.codec.pack(value, nonces), call.recipe.life)
@@ -139,7 +158,7 @@ class CachedFunction(Cached[T], Generic[P, T]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         if self.recipe.is_near:
             refuse_to_block_a_loop(settings().caching.wait)
-            if (hit := at_hand(self.call_of(*args, **kwargs))) is not None:
+            if (hit := at_hand(self.recipe.call(self._first + args, kwargs))) is not None:
                 return cast(T, hit.value)
         return self.get(*args, **kwargs)
 
@@ -150,7 +169,7 @@ class CachedFunction(Cached[T], Generic[P, T]):
         self: "CachedFunction[Concatenate[S, Q], T]", owner: S, kind: type | None = None, /
     ) -> "CachedFunction[Q, T]": ...
     def __get__(self, owner: Any, kind: Any = None, /) -> "CachedFunction[Any, T]":
-        return self if owner is None else CachedFunction(self.recipe, (owner,))
+        return self if owner is None else self._of(owner)
 
 
 class CachedCoroutine(Cached[T], Generic[P, T]):
@@ -161,7 +180,7 @@ class CachedCoroutine(Cached[T], Generic[P, T]):
         markcoroutinefunction(self)
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        if self.recipe.is_near and (hit := at_hand(self.call_of(*args, **kwargs))) is not None:
+        if self.recipe.is_near and (hit := at_hand(self.recipe.call(self._first + args, kwargs))) is not None:
             return cast(T, hit.value)
         return await self.aget(*args, **kwargs)
 
@@ -172,7 +191,7 @@ class CachedCoroutine(Cached[T], Generic[P, T]):
         self: "CachedCoroutine[Concatenate[S, Q], T]", owner: S, kind: type | None = None, /
     ) -> "CachedCoroutine[Q, T]": ...
     def __get__(self, owner: Any, kind: Any = None, /) -> "CachedCoroutine[Any, T]":
-        return self if owner is None else CachedCoroutine(self.recipe, (owner,))
+        return self if owner is None else self._of(owner)
 
 
 class _Decorator(Protocol):
@@ -185,7 +204,7 @@ class _Decorator(Protocol):
 
 
 def cached(
-    *,
+    *misplaced: Never,
     ttl: Duration,
     stale: Duration = 0,
     stale_if_error: Duration = 0,
@@ -205,8 +224,9 @@ def cached(
     "app.Model") whose changes invalidate every result, when they commit, and rows ("app.Model:{pk}"). ``key``: what
     tells one call from another, a text with ``{}`` or a function of the arguments. ``ignore``: arguments that do not.
     ``near``: keep copies in the process, which a change anywhere removes, at the latest a second after the link to
-    Redis was cut. ``serializer``: "pickle", signed, gives back whatever it was given; "json" refuses what would come
-    back changed. ``connection``: an alias of ``REDIS_PATTERNS``.
+    Redis was cut; a key that is deleted behind this library's back is no change. ``serializer``: "pickle", signed,
+    gives back whatever it was given; "json" refuses what would come back changed. ``connection``: an alias of
+    ``REDIS_PATTERNS``.
 
         @cached(ttl=300, tags=["books", "author:{author_id}"], depends_on=[Book])
         def top(author_id, limit=10): ...
@@ -215,13 +235,16 @@ def cached(
     made from data of before an invalidation is never served once that has returned.
     """
 
+    if misplaced:
+        raise TypeError(f"@cached takes its options by name, @cached(ttl=300), and not {misplaced[0]!r}.")
+
     def decorate(function: Callable[..., Any]) -> Any:
         made = recipe(
             function,
             ttl=ttl,
             stale=stale,
             stale_if_error=stale_if_error,
-            tags=(*((tags,) if isinstance(tags, str) else tags), *depend(depends_on)),
+            tags=(*texts(tags, "tags"), *depend(depends_on)),
             key=key,
             ignore=ignore,
             near=near,
@@ -238,6 +261,9 @@ async def _all(io: IO, fetches: dict[str, Fetch]) -> dict[str, Any]:
     try:
         found = dict(zip(fetches, await io.gather(*(one.first(io) for one in fetches.values())), strict=True))
         ours = {name: mine for name, mine in found.items() if isinstance(mine, Mine)}
+        together = frozenset(fetches[name].place for name in ours)
+        for name in ours:
+            fetches[name].together = together
         made = await io.gather(*(fetches[name].lead(io, mine) for name, mine in ours.items()))
     except BaseException:
         for one in fetches.values():

@@ -1,21 +1,26 @@
 """Copies of results in this process: bounded, each dropped the moment somebody says that it is not good any more."""
 
 import pickle
+import sys
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol
+from uuid import UUID
 
 from django_redis_patterns.conf import settings
+from django_redis_patterns.core import trace
 
 from .entry import Hit
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # monotonic() stands still in a suspend
-_UNCHANGING = (int, str, float, bool, bytes, type(None))
-#: Bytes that a copy takes beside its value.
+_UNCHANGING = (int, str, float, bool, bytes, type(None), Decimal, UUID, date, datetime, timedelta)
+#: Bytes that a copy takes beside its value, and each of its tags.
 _OVERHEAD = 500
 
 
@@ -31,7 +36,7 @@ class Source(Protocol):
         """Return whether all that was said until a moment ago has been heard."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Copy:
     """One value, until when it is good, its tags, and where changes of it are heard."""
 
@@ -40,11 +45,19 @@ class Copy:
     until: float
     tags: Sequence[str]
     sources: Sequence[Source]
+    is_used: bool = False
+
+    def is_good(self, now: float) -> bool:
+        """Return whether there is no doubt about it."""
+        for source in self.sources:
+            if not source.is_live(now):
+                return False
+        return now < self.until
 
     @property
     def size(self) -> int:
         kept = self.data if self.data is not None else self.value
-        return _OVERHEAD + (len(kept) if isinstance(kept, bytes | str) else 0)
+        return _OVERHEAD * (1 + len(self.tags)) + sys.getsizeof(kept)
 
 
 class Fill:
@@ -63,7 +76,11 @@ class Fill:
 
 
 class Copies:
-    """The copies of one connection. Threads and event loops share them; a listener's thread drops them."""
+    """The copies of one connection. Threads and event loops share them; a listener's thread drops them.
+
+    Who looks takes no lock and moves nothing: it finds a copy or does not. Room is made as by the hand of a clock that
+    passes over each copy once for having been used (F. J. Corbato, "A Paging Experiment with the Multics System").
+    """
 
     def __init__(self) -> None:
         self._copies: OrderedDict[str, Copy] = OrderedDict()
@@ -77,16 +94,24 @@ class Copies:
 
     def find(self, name: str) -> Hit | None:
         """Return the copy if there is no doubt about it."""
-        with self._guard:
-            copy = self._copies.get(name)
-            if copy is None:
-                return None
-            now = clock()
-            if now >= copy.until or not all(source.is_live(now) for source in copy.sources):
-                self._remove(name)
-                return None
-            self._copies.move_to_end(name)
-        return Hit(copy.value if copy.data is None else pickle.loads(copy.data))  # made here
+        copy = self._copies.get(name)
+        if copy is None:
+            return None
+        if not copy.is_good(clock()):
+            with self._guard:
+                if self._copies.get(name) is copy:
+                    self._remove(name)
+            return None
+        copy.is_used = True
+        return Hit(copy.value) if copy.data is None else self._made(name, copy.data)
+
+    def _made(self, name: str, data: bytes) -> Hit | None:
+        try:
+            return Hit(pickle.loads(data))  # made here
+        except Exception:  # some classes can be pickled and not unpickled
+            trace.count("caching.undecodable")
+            self.drop([name])
+            return None
 
     @contextmanager
     def filling(self, name: str, tags: Sequence[str], sources: Sequence[Source]) -> Iterator[Fill]:
@@ -106,7 +131,7 @@ class Copies:
         """Keep a copy, unless it was dropped on its way or somebody cannot be heard."""
         now, limits = clock(), settings().caching
         with self._guard:
-            if fill.is_spoilt or not all(source.is_live(now) for source in copy.sources):
+            if fill.is_spoilt or not copy.is_good(now):
                 return
             self._remove(fill.name)
             self._copies[fill.name] = copy
@@ -114,7 +139,7 @@ class Copies:
             for tag in copy.tags:
                 self._tagged.setdefault(tag, set()).add(fill.name)
             while len(self._copies) > limits.near_entries or self.bytes > limits.near_bytes:
-                self._remove(next(iter(self._copies)))
+                self._make_room()
 
     def drop(self, names: Iterable[str], *, but: Fill | None = None) -> None:
         """Drop copies by their names or tags, and spoil those on their way *but* one."""
@@ -134,6 +159,14 @@ class Copies:
             for fills in self._fills.values():
                 for fill in fills:
                     fill.is_spoilt = True
+
+    def _make_room(self) -> None:
+        name, copy = next(iter(self._copies.items()))
+        if copy.is_used:
+            copy.is_used = False
+            self._copies.move_to_end(name)
+        else:
+            self._remove(name)
 
     def _remove(self, name: str) -> None:
         copy = self._copies.pop(name, None)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core import trace
@@ -17,19 +17,23 @@ Format = Literal["pickle", "json"]
 IDENT = 9
 _SEAL = 16
 _FORMAT = b"1"
+_UNTAGGED = bytes(_SEAL)
+_PICKLE, _JSON = SignedPickle("caching.entry"), StrictJson()
 
 
-@dataclass(frozen=True)
 class Codec:
     """Turns the values of one call into entries and back. What it signs is good for this call's key alone."""
 
-    format: Format
-    key: str
+    __slots__ = ("_name", "format")
+
+    def __init__(self, format: Format, key: str) -> None:
+        self.format = format
+        self._name = key.encode()
 
     def pack(self, value: Any, nonces: Sequence[bytes]) -> bytes:
         """Return an entry made under *nonces*. Raises `SerializationError`, of which `ValueTooLarge` is one."""
         head = _FORMAT + secrets.token_bytes(IDENT - 1) + _seal(nonces)
-        data = head + self._serializer(head).dumps(value)
+        data = head + (_JSON.dumps(value) if self.format == "json" else _PICKLE.dumps(value, self._name + head))
         if len(data) > (most := settings().caching.max_bytes):
             raise ValueTooLarge(len(data), most)
         return data
@@ -37,20 +41,16 @@ class Codec:
     def unpack(self, data: bytes, nonces: Sequence[bytes | None]) -> "Hit | None":
         """Return what *data* holds; None when one of its tags was invalidated, and when it cannot be read."""
         head, body = data[: IDENT + _SEAL], data[IDENT + _SEAL :]
-        known = [nonce for nonce in nonces if nonce is not None]
-        if len(known) < len(nonces) or head[IDENT:] != _seal(known):
+        if None in nonces or head[IDENT:] != _seal(cast(Sequence[bytes], nonces)):
             return None
         try:
-            return Hit(self._serializer(head).loads(body))
+            return Hit(_JSON.loads(body) if self.format == "json" else _PICKLE.loads(body, self._name + head))
         except SerializationError:
             trace.count("caching.undecodable")
             return None
 
-    def _serializer(self, head: bytes) -> SignedPickle | StrictJson:
-        return StrictJson() if self.format == "json" else SignedPickle(f"{self.key}:{head.hex()}")
 
-
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Hit:
     """A value, which may be None."""
 
@@ -58,4 +58,4 @@ class Hit:
 
 
 def _seal(nonces: Sequence[bytes]) -> bytes:
-    return blake2b(b"\n".join(nonces), digest_size=_SEAL).digest()
+    return blake2b(b"\n".join(nonces), digest_size=_SEAL).digest() if nonces else _UNTAGGED

@@ -10,6 +10,7 @@ from django_redis_patterns.core.operations import IO
 from django_redis_patterns.exceptions import SerializationError
 
 from .recipe import Call
+from .under_way import is_under_way, within
 
 
 @dataclass(eq=False)
@@ -25,6 +26,8 @@ _flights: dict[str, Flight] = {}
 
 async def alone(io: IO, call: Call) -> Any:
     """Return what the function returns, called once in this process for all who ask at the same time."""
+    if is_under_way(call.place):
+        return await _called(io, call)
     flight = Flight()
     under_way = _flights.setdefault(call.place.name, flight)
     if under_way is flight:
@@ -32,20 +35,24 @@ async def alone(io: IO, call: Call) -> Any:
     under_way.bells.append(bell := Bell())
     has_landed = _flights.get(call.place.name) is not under_way  # then nobody will ring
     if not has_landed and not await io.wait(bell, settings().caching.wait):
-        return await io.call(call.recipe.function, *call.args, **call.kwargs)
+        return await _called(io, call)
     hit = call.codec.unpack(under_way.data, ()) if under_way.data else None
     return hit.value if hit is not None else await alone(io, call)
 
 
 async def _fly(io: IO, call: Call, flight: Flight) -> Any:
     try:
-        value = await io.call(call.recipe.function, *call.args, **call.kwargs)
+        value = await _called(io, call)
         flight.data = _copy(call, value)
         return value
     finally:
         _flights.pop(call.place.name, None)
         for bell in flight.bells:
             bell.ring()
+
+
+async def _called(io: IO, call: Call) -> Any:
+    return await io.call(within(frozenset((call.place,)), call.recipe.function), *call.args, **call.kwargs)
 
 
 def _copy(call: Call, value: Any) -> bytes | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.apps import apps
 from django.db import transaction
-from django.db.models import Model, signals
+from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, Model, signals
+from django.db.models.fields.related import lazy_related_operation
 from django.db.models.signals import class_prepared
 
 from django_redis_patterns.conf import settings
@@ -14,10 +15,14 @@ from django_redis_patterns.core import trace
 from django_redis_patterns.core.commit import after_commit_together, is_manual
 from django_redis_patterns.exceptions import RedisPatternsError
 
-from .invalidation import descendants, forget, names_of, tables
+from .invalidation import descendants, forget, labels, names_of, tables
 from .place import Tag
 
 logger = logging.getLogger("django_redis_patterns.caching")
+
+_UID = "redis_patterns.caching"
+#: What a deletion does to rows that refer to what is deleted, when Django tells of it, or nothing happens to them.
+_TOLD = (CASCADE, PROTECT, RESTRICT, DO_NOTHING)
 
 _followed: set[type[Model]] = set()
 
@@ -27,7 +32,7 @@ def depend(models: Iterable[type[Model] | str]) -> list[str]:
 
     "shop.Book" may be loaded later; "shop.Book:{book_id}" is one row of it.
     """
-    several = [models] if isinstance(models, str | type) else list(models)
+    several = [models] if isinstance(models, str | type) or not isinstance(models, Iterable) else list(models)
     return [tag for model in several for tag in _tags(model)]
 
 
@@ -71,17 +76,41 @@ def is_followed(model: type[Model]) -> bool:
 def _connect(model: type[Model]) -> None:
     """By sender, so that Django may still delete the rows of other models without looking at them."""
     for one in [model, *descendants(model)]:
-        for signal in (signals.post_save, signals.post_delete):
-            signal.connect(_row_changed, sender=one, dispatch_uid="redis_patterns.caching")
+        for before in (signals.pre_save, signals.pre_delete):
+            before.connect(_row_changes, sender=one, dispatch_uid=_UID)
+        for after in (signals.post_save, signals.post_delete):
+            after.connect(_row_changed, sender=one, dispatch_uid=_UID)
+    for field in model._meta.local_fields:
+        relation: Any = field.remote_field
+        if relation is not None and relation.on_delete not in _TOLD:
+            lazy_related_operation(_lose, model, relation.model)
+
+
+def _row_changes(sender: type[Model], instance: Model, using: str, **_: Any) -> None:
+    """From now on the transaction does not store what it reads: also when a receiver of somebody's asks before ours."""
+    if transaction.get_connection(using).in_atomic_block:
+        changed(sender, using, *(labels(sender) if instance.pk is None else names_of(instance)))
 
 
 def _row_changed(sender: type[Model], instance: Model, using: str, **_: Any) -> None:
     changed(sender, using, *names_of(instance))
 
 
+def _lose(model: type[Model], other: type[Model]) -> None:
+    """When rows of *other* are deleted, Django (SET_NULL and the like) or the database changes those of *model*, and
+    tells nobody.
+    """
+
+    def lost(sender: type[Model], using: str, **_: Any) -> None:
+        changed(model, using, *names_of(model))
+
+    for one in [other, *descendants(other)]:
+        signals.post_delete.connect(lost, sender=one, weak=False, dispatch_uid=f"{_UID} {model._meta.label}")
+
+
 def _relation_changed(sender: Any, instance: Model, action: str, model: type[Model], using: str, **_: Any) -> None:
     """Rows that were related, or are not any more, are on both sides."""
-    if action.startswith("post_"):
+    if action.startswith("post_") or transaction.get_connection(using).in_atomic_block:
         for one in (instance, model):
             if is_followed(one if isinstance(one, type) else type(one)):
                 changed(model, using, *names_of(one))
@@ -93,5 +122,5 @@ def _prepared(sender: type[Model], **_: Any) -> None:
         _connect(sender)
 
 
-signals.m2m_changed.connect(_relation_changed, dispatch_uid="redis_patterns.caching")
-class_prepared.connect(_prepared, dispatch_uid="redis_patterns.caching")
+signals.m2m_changed.connect(_relation_changed, dispatch_uid=_UID)
+class_prepared.connect(_prepared, dispatch_uid=_UID)

@@ -1,18 +1,18 @@
 """Say that something has changed: by the arguments of a call, by tags, by models and their rows.
 
-The sync faces wait for the commit of the transaction they are in (all of one commit in one trip, nothing on rollback);
-outside of one, with ``now=True``, and in the async twins they act at once.
+The sync faces wait for the commit of the transaction they are in (all of one commit in one trip, nothing on rollback),
+on whatever database, and where several are open for each of them. Outside of one, with ``now=True``, and in the async
+twins they act at once.
 """
 
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Model
 
 from django_redis_patterns.conf import settings
-from django_redis_patterns.core.commit import after_commit_together
+from django_redis_patterns.core.commit import after_commit_together, open_databases
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import RedisUnavailable
 
@@ -48,11 +48,11 @@ async def _forget(io: IO, *targets: Target) -> None:
 forget, aforget = both(_forget)
 
 
-def invalidate(what: Any, *, now: bool = False, using: str = DEFAULT_DB_ALIAS) -> None:
+def invalidate(what: Any, *, now: bool = False, using: str | None = None) -> None:
     """Invalidate what depends on a row (a saved model instance), or on a whole model.
 
-    What depends on the whole model depends on each of its rows. *using* is the database whose commit is
-    waited for; ``now`` does not wait. Guarantee: what was computed from data of before is never served once this, or
+    What depends on the whole model depends on each of its rows. *using* is the only database whose commit is waited
+    for; ``now`` does not wait. Guarantee: what was computed from data of before is never served once this, or
     the commit, has returned. Raises TypeError, and outside of a transaction `RedisUnavailable`.
     """
     send(*_tags(names_of(what)), now=now, using=using)
@@ -63,7 +63,7 @@ async def ainvalidate(what: Any) -> None:
     await aforget(*_tags(names_of(what)))
 
 
-def invalidate_tags(*tags: str, now: bool = False, using: str = DEFAULT_DB_ALIAS) -> None:
+def invalidate_tags(*tags: str, now: bool = False, using: str | None = None) -> None:
     """Invalidate everything that was stored under any of *tags*, however much it is: one command.
 
     Otherwise as `invalidate`.
@@ -76,12 +76,13 @@ async def ainvalidate_tags(*tags: str) -> None:
     await aforget(*_tags(tags))
 
 
-def send(*targets: Target, now: bool = False, using: str = DEFAULT_DB_ALIAS) -> None:
-    """Forget *targets* when the transaction on *using* commits; at once if there is none, or *now*."""
-    if now or not transaction.get_connection(using).in_atomic_block:
+def send(*targets: Target, now: bool = False, using: str | None = None) -> None:
+    """Forget *targets* when each open transaction (or that on *using*) commits; at once if there is none, or *now*."""
+    awaited = [] if now else [alias for alias in open_databases() if using in (None, alias)]
+    for alias in awaited:
+        after_commit_together(alias, forget, *targets)
+    if not awaited:
         forget(*targets)
-    else:
-        after_commit_together(using, forget, *targets)
 
 
 def names_of(what: Any) -> list[str]:
@@ -95,7 +96,7 @@ def names_of(what: Any) -> list[str]:
         model = what.__class__
     if not issubclass(model, Model):
         raise TypeError(f"Models and saved instances are invalidated, not {what!r}. For tags: invalidate_tags().")
-    names = [one._meta.label_lower for one in (*tables(model), *_children(model))]
+    names = labels(model)
     if isinstance(what, type):
         return [*names, *(f"{name}:*" for name in names)]
     if what.pk is None:
@@ -103,16 +104,18 @@ def names_of(what: Any) -> list[str]:
     return [*names, *(f"{name}:{what.pk}" for name in names)]
 
 
+def labels(model: type[Model]) -> list[str]:
+    """Return the names of all models that have a part in *model*'s rows: its parents, its children, their proxies."""
+    parts = tables(model)
+    children = [one for one in descendants(parts[0]) if not one._meta.abstract]
+    proxies = [one for part in parts for one in descendants(part) if one._meta.concrete_model is part]
+    return list(dict.fromkeys(one._meta.label_lower for one in (*parts, *children, *proxies)))
+
+
 def tables(model: type[Model]) -> list[type[Model]]:
-    """Return the concrete models whose tables hold a part of *model*'s rows."""
+    """Return the concrete models whose tables hold a part of *model*'s rows, its own first."""
     concrete = model._meta.concrete_model or model
     return [concrete, *(parent for parent in concrete._meta.all_parents if not parent._meta.proxy)]
-
-
-def _children(model: type[Model]) -> list[type[Model]]:
-    """Return the models with tables of their own whose rows have a part in *model*'s table."""
-    concrete = model._meta.concrete_model or model
-    return [child for child in descendants(concrete) if not child._meta.proxy and not child._meta.abstract]
 
 
 def descendants(model: type[Model]) -> list[type[Model]]:

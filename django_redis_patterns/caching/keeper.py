@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from django_redis_patterns.conf import settings
+from django_redis_patterns.core.operations import batch
 from django_redis_patterns.exceptions import RedisPatternsError
 
 from .leases import prolong
@@ -43,9 +44,10 @@ def _run() -> None:
         _pause = settings().caching.lease / 3
         _wake.wait(_pause)
         _wake.clear()
-        for token, place in list(_held.items()):
-            with suppress(RedisPatternsError):  # then it ends, and somebody else begins
-                prolong(place, token)
+        if held := list(_held.items()):
+            with suppress(RedisPatternsError), batch(return_exceptions=True) as together:
+                for token, place in held:  # where it fails the lease ends, and somebody else begins
+                    together(prolong, place, token)
         if _ends(is_idle):
             return
         is_idle = not _held

@@ -10,11 +10,13 @@ from django_redis_patterns.core.connections.clients import is_cluster
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 
+from .entry import Hit
 from .place import Place, Tag, near_channel, process
 from .recipe import Call
 
 T = TypeVar("T")
 
+LOOK = Script("look.lua", idempotent=True)
 LEASE = Script("lease.lua", idempotent=True)
 FINISH = Script("finish.lua", idempotent=True)
 OVERWRITE = Script("overwrite.lua")
@@ -27,7 +29,7 @@ PROLONG = Script("prolong.lua", idempotent=True)
 MOST_AT_ONCE = 500
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Seen:
     """What is stored, the nonces of its tags, and how long Redis will keep it (None: not asked)."""
 
@@ -36,14 +38,14 @@ class Seen:
     left: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Mine:
     """The lease is ours: the value is to be made, under these nonces."""
 
     nonces: Sequence[bytes]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Busy:
     """Somebody has the lease, for *left* more seconds unless it is renewed."""
 
@@ -53,16 +55,22 @@ class Busy:
 async def look(io: IO, call: Call) -> Seen:
     """Read what is stored for *call*."""
     redis: Any = io.redis
+    if not call.tags and not call.recipe.is_timed:
+        return Seen(await redis.get(call.place.value), (), None)
     keys = [call.place.value, *(tag.key for tag in call.tags)]
-    left = [redis.pttl(keys[0])] if call.recipe.is_timed else []
-    if len(keys) > 1 and not is_cluster(call.place.connection):
-        found, *rest = await io.gather(redis.mget(keys), *left) if left else [await redis.mget(keys)]
-    elif len(keys) == 1 and not left:
-        found, rest = [await redis.get(keys[0])], []
-    else:
-        replies = await io.gather(*map(redis.get, keys), *left)
-        found, rest = replies[: len(keys)], replies[len(keys) :]
-    return Seen(found[0], found[1:], rest[0] if rest else None)
+    together = 1 if is_cluster(call.place.connection) else len(keys)  # in one slot
+    looking = io.run(LOOK, keys[:together], []) if call.recipe.is_timed else redis.mget(keys[:together])
+    first, *nonces = await io.gather(looking, *map(redis.get, keys[together:])) if keys[together:] else [await looking]
+    found, left = first if call.recipe.is_timed else (first, None)
+    return Seen(found[0], (*found[1:], *nonces), left)
+
+
+def aged(call: Call, seen: Seen) -> tuple[Hit | None, int]:
+    """Return what was seen, and by how many milliseconds it is over its time."""
+    hit = None if seen.data is None else call.codec.unpack(seen.data, seen.nonces)
+    if hit is None or seen.left is None:
+        return hit, 0
+    return hit, call.recipe.grace - max(seen.left, 0)
 
 
 async def take(

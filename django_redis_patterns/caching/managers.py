@@ -52,12 +52,12 @@ class InvalidatingManager(_Manager[M]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Related managers are classes that Django makes of this one."""
         super().__init_subclass__(**kwargs)
-        if cls.__qualname__.startswith("create_reverse_many_to_one_manager"):
+        if cls.__qualname__.startswith(("create_reverse_many_to_one_manager", "create_generic_related_manager")):
             cls.add = _invalidating_add(cls.add)  # type: ignore[attr-defined]
 
 
 def _invalidating_add(add: Any) -> Any:
-    """Follow what ``author.books.add(book)`` updates through the model's base manager."""
+    """Follow what ``author.books.add(book)`` updates through the model's base manager; so with generic relations."""
 
     @wraps(add)
     def added(self: Any, *objs: Any, bulk: bool = True) -> None:

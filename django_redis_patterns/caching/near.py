@@ -3,7 +3,8 @@
 Whoever invalidates says so by PUBLISH, in the same script. A beat goes out four times a second and comes back on the
 connection on which those messages come: when it is heard, all that was said before it was sent has been heard. A copy
 is used for as long as a beat was heard that left less than `BOUND` seconds ago, so a link that is cut, frozen or slow
-makes copies stale by no more than that. After each gap all copies are dropped.
+makes copies stale by no more than that. After each gap all copies are dropped, and also when a beat does not find the
+key that the last one has left: nobody publishes that a database was emptied.
 """
 
 import logging
@@ -32,6 +33,8 @@ BEAT = Script("beat.lua")
 BOUND = 1.0
 #: Seconds between two beats, and after which those that nobody uses end.
 EVERY, LINGER = 0.25, 30.0
+#: Milliseconds for which a beat leaves its key.
+LIFE = 60_000
 #: Seconds after which it is tried again to listen.
 AGAIN = 5.0
 
@@ -39,11 +42,11 @@ logger = logging.getLogger("django_redis_patterns.caching")
 
 
 class Link:
-    """Listens at one node. ``anchor`` is a key that the node serves."""
+    """Listens at one node. ``anchor`` is a key of this process that the node serves."""
 
     def __init__(self, alias: str, node: Address | None, anchor: str, copies: Copies) -> None:
         self.alias, self.anchor = alias, anchor
-        self.me, self.beat_channel = process(), key("caching", process(), "beat")
+        self._me, self.beat_channel = process().encode(), key("caching", process(), "beat")
         self._node, self._copies = node, copies
         self._is_listening = False
         self._asked_at = self._heard = float("-inf")
@@ -63,14 +66,18 @@ class Link:
 
     def message(self, channel: str, payload: bytes) -> None:
         """Drop what somebody else says is not good any more; this process has done so itself."""
-        text = payload.decode()
         if channel == self.beat_channel:
-            if self._is_listening:
-                self._heard = max(self._heard, float(text))
+            self._beaten(*payload.split())
             return
-        who, _, name = text.partition("\n")
-        if who != self.me:
-            self._copies.drop([name])
+        who, _, name = payload.partition(b"\n")
+        if who != self._me:
+            self._copies.drop([name.decode()])
+
+    def _beaten(self, kept: bytes, moment: bytes) -> None:
+        if kept == b"0":
+            self._copies.clear()
+        if self._is_listening:
+            self._heard = max(self._heard, float(moment))
 
     def gap(self, channel: str) -> None:
         """Drop everything: something may have been missed."""
@@ -96,8 +103,7 @@ class Near:
 
     async def sources(self, io: IO, call: Call) -> list[Link]:
         """Return where changes of *call* are heard."""
-        keys = [call.place.value, *(tag.key for tag in call.tags)]
-        found = {node: anchor for anchor in reversed(keys) for node in [await io.primary(anchor)]}
+        found = {await io.primary(one.anchor): one.anchor for one in reversed(call.targets)}
         links = [self._link(node, anchor) for node, anchor in found.items()]
         for link in links:
             link.use()
@@ -141,7 +147,8 @@ def dropping(target: Place, fill: Fill | None = None) -> Iterator[None]:
 
 async def _beat(io: IO, links: Sequence[Link]) -> None:
     """Send the time to ourselves, by each node that is listened to."""
-    await io.gather(*(io.on(link.alias).run(BEAT, [link.anchor], [link.beat_channel, repr(clock())]) for link in links))
+    beats = [(link, [link.beat_channel, repr(clock()), LIFE]) for link in links]
+    await io.gather(*(io.on(link.alias).run(BEAT, [link.anchor], args) for link, args in beats))
 
 
 beat, abeat = both(_beat)

@@ -4,7 +4,7 @@
 KEYS = ("caching:*",)
 CHANNELS = ("caching:*",)
 #: What the code sends. What the scripts call is read from the scripts.
-COMMANDS = ("GET", "HGETALL", "MGET", "PTTL", "SUBSCRIBE")
+COMMANDS = ("GET", "HGETALL", "MGET", "SUBSCRIBE")
 #: What happens when Redis evicts, and whether that is wrong or worth a warning; "" when nothing happens.
 WHEN_EVICTED = ""
 EVICTION_IS_WRONG = False

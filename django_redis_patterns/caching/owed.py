@@ -4,10 +4,10 @@ A change that is committed stands, whatever Redis does. Until what it owes is pa
 should have invalidated.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 
 from django_redis_patterns.core import trace
@@ -18,6 +18,8 @@ from .place import Target
 
 #: Seconds between two attempts, how many are paid by one, and how many are remembered.
 AGAIN, MOST_AT_ONCE, MOST = 0.5, 1000, 100_000
+
+logger = logging.getLogger("django_redis_patterns.caching")
 
 _owed: dict[Target, int] = {}
 _guard = threading.Lock()
@@ -61,8 +63,12 @@ def _run(pay: Callable[..., Any]) -> None:
             if not mine:
                 _thread = None
                 return
-        with suppress(RedisPatternsError):
+        try:
             pay(*mine)
+        except RedisPatternsError:
+            pass
+        except Exception:  # it goes on: until it is paid nothing of it is read
+            logger.exception("%d invalidation(s) could not be made good, and will be tried again.", len(mine))
 
 
 def _start_anew() -> None:

@@ -41,6 +41,11 @@ class Place:
         """Its value, who computes it, and the channels of those who wait."""
         return [self.value, *(key("caching", self.name, part) for part in ("lease", "waiters"))]
 
+    @property
+    def anchor(self) -> str:
+        """The key beside it by which this process learns that its node was emptied."""
+        return _anchor(self.name)
+
     @cached_property
     def near_name(self) -> str:
         """What it is called where processes tell each other what they must not keep copies of."""
@@ -58,6 +63,11 @@ class Tag:
     def key(self) -> str:
         return key("caching", self.name, "tag")
 
+    @property
+    def anchor(self) -> str:
+        """The key beside it by which this process learns that its node was emptied."""
+        return _anchor(self.name)
+
     @cached_property
     def near_name(self) -> str:
         """What it is called there."""
@@ -70,6 +80,10 @@ Target = Place | Tag
 def near_channel() -> str:
     """Return the channel on which processes hear what they must not keep a copy of any more."""
     return key("caching", "near")
+
+
+def _anchor(name: str) -> str:
+    return key("caching", name, _process, "anchor")
 
 
 def _short(name: str) -> str:

@@ -12,6 +12,8 @@ from uuid import UUID
 from django.db.models import Model
 from django.utils.functional import Promise
 
+LARGE = 10**100
+
 
 class Unstable(TypeError):
     """A value has no text that names it."""
@@ -40,15 +42,17 @@ def _other(value: Any) -> str:
     if isinstance(value, Model):  # also behind a lazy object, such as request.user
         return _row(value)
     if isinstance(value, Enum):
-        return f"e{path(type(value))}.{value.name};"
+        return f"e{path(type(value))}.{value.name or stable(value.value)};"
     if isinstance(value, type):
         return f"c{path(value)};"
+    if getattr(value, "is_anonymous", None) is True:  # request.user of all who are not logged in
+        return "anonymous;"
     if isinstance(value, Promise | PurePath):
         return stable(str(value))
     if is_dataclass(value):
         return f"o{path(type(value))}:" + _several("(", [getattr(value, one.name) for one in fields(value)])
     for kind in _EXACT:
-        if isinstance(value, kind):
+        if issubclass(type(value), kind):
             return f"o{path(type(value))}:{_EXACT[kind](value)};"
     raise Unstable(f"a {path(type(value))}")
 
@@ -57,6 +61,11 @@ def _row(row: Model) -> str:
     if row.pk is None:
         raise Unstable(f"an unsaved {row._meta.label}")
     return f"m{row._meta.label_lower}:{stable(row.pk)};"
+
+
+def _zone(value: datetime | time) -> str:
+    """Return the zone, which says more than an offset: what is tomorrow there."""
+    return str(getattr(value.tzinfo, "key", ""))
 
 
 def _sized(letter: str, text: str) -> str:
@@ -70,16 +79,17 @@ def _several(letter: str, values: Any) -> str:
 _EXACT: dict[type, Callable[[Any], str]] = {
     type(None): lambda value: "n",
     bool: lambda value: "y" if value else "z",
-    int: lambda value: f"{value};",
-    str: lambda value: _sized("s", value),
-    float: lambda value: f"f{value!r};",
-    complex: lambda value: f"f{value!r};",
+    # As a subclass may not say it, and hexadecimal where Python refuses to write so many digits.
+    int: lambda value: f"{int.__repr__(value) if -LARGE < value < LARGE else hex(value)};",
+    str: lambda value: _sized("s", str.__str__(value)),
+    float: lambda value: f"f{float.__repr__(value)};",
+    complex: lambda value: f"f{complex.__repr__(value)};",
     bytes: lambda value: _sized("b", value.hex()),
     Decimal: lambda value: f"d{value};",
     UUID: lambda value: f"u{value};",
-    datetime: lambda value: f"t{value.isoformat()}{value.fold};",
+    datetime: lambda value: f"t{value.isoformat()}{value.fold}{_zone(value)};",
     date: lambda value: f"a{value.isoformat()};",
-    time: lambda value: f"i{value.isoformat()}{value.fold};",
+    time: lambda value: f"i{value.isoformat()}{value.fold}{_zone(value)};",
     timedelta: lambda value: f"w{value.days},{value.seconds},{value.microseconds};",
     tuple: lambda value: _several("(", value),
     list: lambda value: _several("[", value),

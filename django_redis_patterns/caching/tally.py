@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any
 
 from django_redis_patterns.conf import settings
@@ -51,6 +50,10 @@ class Tally:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from nothing."""
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._told_at = time.monotonic()
@@ -80,13 +83,21 @@ class Tally:
             return Counter(self._counts)
 
 
-@cache
+_tallies: dict[str, Tally] = {}
+
+
 def tally(name: str) -> Tally:
     """Return the tally of the function *name*."""
-    return Tally(name)
+    return _tallies.get(name) or _tallies.setdefault(name, Tally(name))
 
 
-os.register_at_fork(after_in_child=tally.cache_clear)
+def begin_anew() -> None:
+    """Count everything from nothing."""
+    for one in _tallies.values():
+        one.begin()
+
+
+os.register_at_fork(after_in_child=begin_anew)
 
 
 async def _all_stats(io: IO, alias: str | None = None) -> dict[str, Stats]:
@@ -97,9 +108,12 @@ async def _all_stats(io: IO, alias: str | None = None) -> dict[str, Stats]:
     for field, number in told.items():
         name, _, what = field.decode().rpartition(" ")
         found.setdefault(name, Counter())[what] += int(number)
+    for name, mine in list(_tallies.items()):
+        if own := mine.own():
+            found[name] = found.get(name, Counter()) + own
     known = {field.name for field in fields(Stats)}
     return {
-        name: Stats(**{what: number for what, number in (counts + tally(name).own()).items() if what in known})
+        name: Stats(**{what: number for what, number in counts.items() if what in known})
         for name, counts in sorted(found.items())
     }
 

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from django.db import DEFAULT_DB_ALIAS, transaction
-
 from django_redis_patterns.core import trace
-from django_redis_patterns.core.commit import after_commit
+from django_redis_patterns.core.commit import after_commit_of, open_databases
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import RedisUnavailable, SerializationError
 
@@ -95,11 +93,11 @@ def write_through(cached: "Cached[Any]", names: Iterable[str], function: Callabl
         except BaseException:
             _unless_away(call, send, call.place)
             raise
-        data = None if nonces is None else through.packed(call, value, nonces)
-        if data is None:
+        data, open_on = None if nonces is None else through.packed(call, value, nonces), open_databases()
+        if data is None or len(open_on) > 1:  # nobody knows with which of them it is written
             _unless_away(call, send, call.place)
-        elif transaction.get_connection(DEFAULT_DB_ALIAS).in_atomic_block:
-            after_commit(settle, call.place, token, data, call.recipe.life)
+        elif open_on:
+            after_commit_of(open_on[0], settle, call.place, token, data, call.recipe.life)
         else:
             _unless_away(call, settle, call.place, token, data, call.recipe.life)
         return value
@@ -142,4 +140,4 @@ async def _aunless_away(call: Call, act: Callable[..., Any], *args: Any) -> Any:
 
 def _untold(call: Call, error: Exception) -> None:
     trace.count("caching.not_written_through")
-    logger.warning("%s was written, and its result not stored: %s", call.place.name, error)
+    logger.warning("What %s returns was written, and not stored: %s", call.recipe.name, error)

@@ -1,11 +1,10 @@
 """When an open transaction must not use the cache: what it has changed is not there yet, and nobody else may see it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.db import connections
 
-from django_redis_patterns.core.commit import left_for_commit
+from django_redis_patterns.core.commit import leaving, left_for_commit, open_databases
 
 from .invalidation import forget
 from .recipe import Call
@@ -14,7 +13,8 @@ from .through import settle
 
 def is_dirty(call: Call) -> bool:
     """Return whether an open transaction of this thread will invalidate *call* when it commits."""
-    return any(_touches(connection, call) for connection in _open())
+    waiting = leaving()
+    return bool(waiting) and any(_touches(connection, call) for connection in waiting)
 
 
 def keeps_an_old_view() -> bool:
@@ -22,18 +22,11 @@ def keeps_an_old_view() -> bool:
 
     What it computes then may be older than an invalidation, and is not stored.
     """
-    return any(_has_snapshot(connection) for connection in _open())
-
-
-def _open() -> Iterator[Any]:
-    return (one for one in connections.all(initialized_only=True) if one.in_atomic_block)
+    return any(_has_snapshot(connections[alias]) for alias in open_databases())
 
 
 def _touches(connection: Any, call: Call) -> bool:
-    if not connection.run_on_commit:
-        return False
-    mine = {call.place, *call.tags}
-    return any(one in mine for operation in (forget, settle) for one in left_for_commit(connection, operation))
+    return any(not left_for_commit(connection, operation).isdisjoint(call.targets) for operation in (forget, settle))
 
 
 def _has_snapshot(connection: Any) -> bool:
@@ -43,8 +36,9 @@ def _has_snapshot(connection: Any) -> bool:
         return name not in ("read committed", "read uncommitted")
     if connection.vendor == "postgresql":
         return name in ("repeatable read", "serializable")
-    return connection.vendor == "sqlite" and "wal" in _pragmas(connection)
+    return connection.vendor == "sqlite" and _is_written_ahead(connection.connection)
 
 
-def _pragmas(connection: Any) -> str:
-    return str(connection.settings_dict.get("OPTIONS", {}).get("init_command", "")).lower()
+def _is_written_ahead(sqlite: Any) -> bool:
+    """A file remembers its mode, whoever has set it; nothing is read to tell it."""
+    return sqlite is not None and sqlite.execute("PRAGMA journal_mode").fetchone()[0] == "wal"

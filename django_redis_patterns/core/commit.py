@@ -6,12 +6,14 @@ signals) in one more. A flush that fails is logged and counted, and never turns 
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec
+from weakref import WeakKeyDictionary, ref
 
-from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from . import trace
 from .operations import batch
@@ -40,18 +42,49 @@ class _Flushing:
 
 
 _flushing: ContextVar[_Flushing | None] = ContextVar("redis_patterns_flushing", default=None)
+#: Connections to databases on which something was left, until it is noticed that nothing is any more.
+_leaving: set[ref[Any]] = set()
+
+
+class _Told:
+    """What the open transaction of a connection has left, read as it grows: each look into a cache asks for it."""
+
+    def __init__(self) -> None:
+        self.begin([])
+
+    def begin(self, hooks: list[Any]) -> None:
+        """Read *hooks* from the start."""
+        self._hooks, self._read = hooks, 0
+        self._things: dict[Callable[..., Any], set[Any]] = {}
+
+    def things(self, connection: Any, operation: Callable[..., Any]) -> set[Any]:
+        """Return what was left for *operation*, but for what cannot be hashed."""
+        hooks = connection.run_on_commit
+        if hooks is not self._hooks:  # Django makes a new list at each rollback
+            self.begin(hooks)
+        while self._read < len(hooks):
+            hook = hooks[self._read][1]
+            self._read += 1
+            if isinstance(hook, _Kept) and not hook.has_run:
+                with suppress(TypeError):
+                    self._things.setdefault(hook.call.operation, set()).update(hook.call.args, hook.call.items)
+        return self._things.get(operation, set())
+
+
+_told: WeakKeyDictionary[Any, _Told] = WeakKeyDictionary()
 
 
 class _Kept:
     """One call: Django drops the hook when its savepoint is rolled back."""
 
-    def __init__(self, call: _Call, left: list[_Call]) -> None:
+    def __init__(self, call: _Call, left: list[_Call], told: _Told) -> None:
         self.call = call
         self.has_run = False  # a test may run the hooks of a transaction that goes on
-        self._left = left
+        self._left, self._told = left, told
 
     def __call__(self) -> None:
         self.has_run = True
+        self._told.begin([])
         self._left.append(self.call)
 
 
@@ -91,11 +124,29 @@ def after_commit_together(using: str, operation: Callable[..., Any], /, *items: 
     _leave(using, _Call(operation, items=items))
 
 
-def left_for_commit(connection: Any, operation: Callable[..., Any], /) -> Iterator[Any]:
-    """Yield the arguments that the open transaction of *connection* has left for *operation*, and not rolled back."""
-    for _, hook, *_ in connection.run_on_commit:
-        if isinstance(hook, _Kept) and hook.call.operation is operation and not hook.has_run:
-            yield from hook.call.args + hook.call.items
+def left_for_commit(connection: Any, operation: Callable[..., Any], /) -> set[Any]:
+    """Return the arguments that the open transaction of *connection* has left for *operation*, and not rolled back."""
+    return _told[connection].things(connection, operation) if connection in _told else set()
+
+
+def open_databases() -> list[str]:
+    """Return the databases on which this thread is in a transaction."""
+    return [one.alias for one in connections.all(initialized_only=True) if one.in_atomic_block]
+
+
+def leaving() -> list[Any]:
+    """Return this thread's connections whose open transaction has left something. At no cost when none in the process
+    has: it is asked at each look into a cache.
+    """
+    if not _leaving:
+        return []
+    mine = connections.all(initialized_only=True)
+    found = [one for one in mine if one.in_atomic_block and one.run_on_commit]
+    for one in mine:
+        if one not in found:
+            _leaving.discard(ref(one))
+            _told.pop(one, None)
+    return found
 
 
 def _leave(using: str, call: _Call) -> None:
@@ -127,13 +178,14 @@ def _keep(connection: Any, call: _Call) -> None:
     hooks = connection.run_on_commit
     before = next((hook for hook in reversed(hooks) if isinstance(hook[1], _Flush)), None)
     left = before[1].left if before else []
-    flush = _Flush(left)
-    transaction.on_commit(_Kept(call, left), using=connection.alias, robust=True)
+    flush, told = _Flush(left), _told.setdefault(connection, _Told())
+    transaction.on_commit(_Kept(call, left, told), using=connection.alias, robust=True)
     if before is None:
         transaction.on_commit(flush, using=connection.alias, robust=True)
     else:
         before[1].is_last = False
         hooks.append((before[0], flush, *before[2:]))
+    _leaving.add(ref(connection, _leaving.discard))
 
 
 def _send(calls: list[_Call]) -> None:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import coroutine
 from typing import Any, Protocol, cast
 
 from asgiref.sync import async_to_sync, sync_to_async
@@ -63,16 +64,16 @@ Request = Command | Call | Sleep | Wait | Locate | Gather
 _REQUESTS = {Command, Call, Sleep, Wait, Locate, Gather}
 
 
-@dataclass
-class Ask(Awaitable[Any]):
-    request: Request
-
-    def __await__(self) -> Generator[Request, Any, Any]:
-        return (yield self.request)
+@coroutine
+def ask(request: Request) -> Generator[Request, Any, Any]:
+    """Surface *request* at the driver, and return its reply."""
+    return (yield request)
 
 
 class Run:
     """One running body: what it waits for, and in the end its value or error."""
+
+    __slots__ = ("body", "children", "done", "error", "parent", "request", "value")
 
     def __init__(self, body: Body, parent: "Run | None" = None) -> None:
         self.body, self.parent = body, parent
@@ -97,7 +98,7 @@ class Run:
 
 
 _Single = Call | Sleep | Wait | Locate
-_Work = list[Command] | _Single
+_Work = list[Command] | Command | _Single
 
 
 def _conduct(runs: list[Run]) -> Generator[_Work, Any, None]:
@@ -105,6 +106,10 @@ def _conduct(runs: list[Run]) -> Generator[_Work, Any, None]:
     waiting = runs
     for run in runs:
         run.step()
+    if len(runs) == 1:  # until it gathers, nobody shares its trips
+        (alone,) = runs
+        while not alone.done and not isinstance(alone.request, Gather):
+            alone.step((yield cast(_Work, alone.request)))
     while waiting := _settle(waiting):
         by_alias: dict[tuple[str, float], list[Run]] = {}
         for run in waiting:
@@ -157,7 +162,10 @@ def drive(runs: list[Run]) -> None:
     try:
         while True:
             work = conductor.send(reply)
-            if isinstance(work, list):
+            if isinstance(work, Command):
+                refuse_to_block_a_loop(work.block)
+                reply = send([work])[0]
+            elif isinstance(work, list):
                 refuse_to_block_a_loop(work[0].block)
                 reply = send(work)
             elif isinstance(work, Call):
@@ -192,7 +200,9 @@ async def adrive(runs: list[Run]) -> None:
     try:
         while True:
             work = conductor.send(reply)
-            if isinstance(work, list):
+            if isinstance(work, Command):
+                reply = (await asend([work]))[0]
+            elif isinstance(work, list):
                 reply = await asend(work)
             elif isinstance(work, Sleep):
                 await asyncio.sleep(work.seconds)
@@ -218,17 +228,14 @@ async def _aattempt(work: Call | Locate) -> Any:
 
 def close(runs: list[Run]) -> None:
     for run in runs:
-        close(run.children)
-        run.body.close()
+        if not run.done:
+            close(run.children)
+            run.body.close()
 
 
 def refuse_to_block_a_loop(seconds: float) -> None:
     """Raise `SynchronousOnlyOperation` when waiting *seconds* would hold up a running event loop."""
-    if not seconds:
-        return
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not seconds or asyncio._get_running_loop() is None:  # get_running_loop() would raise: slower than a near hit
         return
     raise SynchronousOnlyOperation(
         "This waits and would block the event loop: await its async twin (the a... name), or use `async for`."

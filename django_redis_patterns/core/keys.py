@@ -5,7 +5,7 @@ so no text can add a separator or move the tag, and is hashed when long.
 """
 
 from base64 import urlsafe_b64encode
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from urllib.parse import quote
 
@@ -43,9 +43,12 @@ def _hash(text: str, secret: bytes) -> str:
 
 
 def _safe(part: str) -> str:
-    encoded = (
-        part
-        if part.isascii() and part.isalnum()
-        else quote(part, safe="@+,=", errors="surrogatepass").replace("~", "%7E")
-    )
+    if len(part) > LONGEST_PART:
+        return f"~{digest(part)}"
+    return part if part.isascii() and part.isalnum() else _encoded(part)
+
+
+@lru_cache(4096)  # of short texts
+def _encoded(part: str) -> str:
+    encoded = quote(part, safe="@+,=", errors="surrogatepass").replace("~", "%7E")
     return encoded if len(encoded) <= LONGEST_PART else f"~{digest(part)}"

@@ -8,7 +8,7 @@ loop, and a `batch` collects the commands of many operations and sends them in o
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from functools import update_wrapper
+from functools import cache, update_wrapper
 from inspect import iscoroutinefunction
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -17,7 +17,7 @@ from redis.commands import AsyncCoreCommands
 from redis.exceptions import NoScriptError
 
 from .bell import Bell
-from .conductor import Ask, Body, Call, Gather, Locate, Run, Sleep, Wait, adrive, close, drive, result
+from .conductor import Body, Call, Gather, Locate, Run, Sleep, Wait, adrive, ask, close, drive, result
 from .connections.clients import is_cluster
 from .connections.command import Command
 from .connections.options import Address
@@ -38,7 +38,7 @@ class _Commands(AsyncCoreCommands):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         options.pop("keys", None)  # for redis-py's own client-side cache
-        return await Ask(Command(self._alias, args, options, self._block))
+        return await ask(Command(self._alias, args, options, self._block))
 
 
 class IO:
@@ -52,7 +52,7 @@ class IO:
 
     def on(self, alias: str) -> "IO":
         """Return the same verbs on the connection *alias*."""
-        return IO(alias)
+        return _io(alias)
 
     async def run(self, script: Script, keys: list[str], args: list[Any]) -> Any:
         """Run *script*; a server that does not know it yet is sent its text."""
@@ -63,32 +63,40 @@ class IO:
             return await self._execute(script, "EVAL", script.text, *rest)
 
     async def _execute(self, script: Script, *args: Any) -> Any:
-        return await Ask(Command(self._alias, args, script=script.name, idempotent=script.idempotent))
+        return await ask(Command(self._alias, args, script=script.name, idempotent=script.idempotent))
 
     async def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call the user's function or the ORM: a ``def`` off the event loop, a coroutine function on one."""
         is_coroutine = iscoroutinefunction(fn) or iscoroutinefunction(type(fn).__call__)
-        return await Ask(Call(lambda: fn(*args, **kwargs), is_coroutine))
+
+        async def awaited() -> tuple[Any]:
+            return (await fn(*args, **kwargs),)
+
+        # In a tuple: an exception that is returned is not raised.
+        (value,) = await ask(Call(awaited if is_coroutine else lambda: (fn(*args, **kwargs),), is_coroutine))
+        return value
 
     async def gather(self, *bodies: Coroutine[Any, Any, T]) -> list[T]:
         """Run bodies side by side, their commands in one pipeline a round, sent in this order; results in order."""
-        return cast(list[T], await Ask(Gather(bodies)))
+        if len(bodies) == 1:  # beside nothing
+            return [await bodies[0]]
+        return cast(list[T], await ask(Gather(bodies)))
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
-        await Ask(Sleep(seconds))
+        await ask(Sleep(seconds))
 
     async def wait(self, bell: Bell, seconds: float) -> bool:
         """Wait until *bell* rings, at most *seconds*; returns whether it rang."""
-        return cast(bool, await Ask(Wait(bell, seconds)))
+        return cast(bool, await ask(Wait(bell, seconds)))
 
     async def expect_to_wait(self, seconds: float) -> None:
         """Say at the start that this operation may wait, so that who cannot learns it each time, not now and then."""
-        await Ask(Wait(None, seconds))
+        await ask(Wait(None, seconds))
 
     async def primary(self, key: str) -> Address | None:
         """Return the node that serves *key*; None where there is only one."""
-        return cast(Address, await Ask(Locate(self._alias, key))) if is_cluster(self._alias) else None
+        return cast(Address, await ask(Locate(self._alias, key))) if is_cluster(self._alias) else None
 
     @contextmanager
     def block(self, seconds: float) -> Iterator[aredis.Redis]:
@@ -96,12 +104,18 @@ class IO:
         yield cast(aredis.Redis, _Commands(self._alias, seconds))  # type: ignore[abstract]
 
 
+@cache
+def _io(alias: str) -> IO:
+    """Return the verbs of *alias*, which know nothing of who uses them."""
+    return IO(alias)
+
+
 def _starter(body: Callable[..., Any]) -> Callable[..., Any]:
     """Return what starts *body*: a method is looked up by name on its object, which also knows the connection."""
     if next(iter(inspect.signature(body).parameters)) == "io":
-        return lambda *args, **kwargs: body(IO(), *args, **kwargs)
+        return lambda *args, **kwargs: body(_io("default"), *args, **kwargs)
     name = body.__name__
-    return lambda owner, *args, **kwargs: getattr(owner, name)(IO(owner.connection), *args, **kwargs)
+    return lambda owner, *args, **kwargs: getattr(owner, name)(_io(owner.connection), *args, **kwargs)
 
 
 @overload

@@ -20,22 +20,20 @@ def add_arguments(parser: CommandParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="action")
     stats = actions.add_parser("stats", help="What happened to the calls of each function, in the whole fleet.")
     stats.add_argument("--json", action="store_true")
+    stats.add_argument("--connection", metavar="ALIAS", help="Another one than the CACHING of REDIS_PATTERNS is on.")
     invalidate = actions.add_parser("invalidate", help="Make everything useless that has one of the tags.")
     invalidate.add_argument("tags", nargs="*", metavar="TAG")
     invalidate.add_argument(
         "--model", action="append", default=[], metavar="APP.MODEL[:PK]", help="What depends on a model, or on a row."
     )
-    for one in (stats, invalidate):
-        one.add_argument("--connection", metavar="ALIAS", help="Another one than the CACHING of REDIS_PATTERNS is on.")
 
 
-def handle(command: BaseCommand, *, action: str, connection: str | None, **options: Any) -> int:
+def handle(command: BaseCommand, *, action: str, **options: Any) -> int:
     """Run the action; returns the exit code."""
-    alias = connection or settings().caching.connection
     if action == "stats":
-        _show(command, all_stats(alias), is_json=options["json"])
+        _show(command, all_stats(options["connection"]), is_json=options["json"])
     else:
-        _invalidate(command, alias, [*options["tags"], *(name for one in options["model"] for name in _names(one))])
+        _invalidate(command, [*options["tags"], *(name for one in options["model"] for name in _names(one))])
     return 0
 
 
@@ -56,10 +54,10 @@ def _served(stats: Stats) -> float:
     return spared / (spared + stats.calls) if spared + stats.calls else 0.0
 
 
-def _invalidate(command: BaseCommand, alias: str, names: list[str]) -> None:
+def _invalidate(command: BaseCommand, names: list[str]) -> None:
     if not names:
         raise CommandError("Name at least one tag, or --model app.Model.")
-    forget(*(Tag(alias, name) for name in names))
+    forget(*(Tag(settings().caching.connection, name) for name in names))
     command.stdout.write(f"Invalidated: {', '.join(names)}")
 
 

@@ -27,7 +27,7 @@ def slow(key: str, seconds: float) -> int:
 
 @cached(ttl=60, near=True, tags=["numbers:{n}"])
 def number(n: int) -> int:
-    redis: Any = client()
+    redis: Any = client("database")
     return int(redis.hget("numbers", n) or 0)
 
 
@@ -51,10 +51,14 @@ readers: list[Reader] = []
 
 
 def herd(size: int, key: str, seconds: float) -> dict[str, Any]:
+    def ask() -> tuple[int, float]:
+        began = time.perf_counter()
+        return slow(key, seconds), time.perf_counter() - began
+
     calls.clear()
     with ThreadPoolExecutor(size) as pool:
-        values = [one.result() for one in [pool.submit(slow, key, seconds) for _ in range(size)]]
-    return {"values": values, "calls": len(calls)}
+        got = [one.result() for one in [pool.submit(ask) for _ in range(size)]]
+    return {"values": [value for value, _ in got], "calls": len(calls), "slowest": max(took for _, took in got)}
 
 
 def start() -> None:
@@ -70,7 +74,11 @@ def stop() -> list[Any]:
 
 def main() -> None:
     connection = json.loads(os.environ["TEST_REDIS_CONNECTION"])
-    settings.REDIS_PATTERNS = {"CONNECTIONS": {"default": connection}, "CACHING": {"LEASE": 1.0}}
+    database = os.environ.get("TEST_DATABASE") or connection
+    settings.REDIS_PATTERNS = {
+        "CONNECTIONS": {"default": connection, "database": database},
+        "CACHING": {"LEASE": 1.0},
+    }
     django.setup()
     print("ready", flush=True)
     for line in sys.stdin:

@@ -1,26 +1,34 @@
 """A cached function: what it returns, how often it is called, and how one call is told from another."""
 
 import asyncio
+import importlib
+import pickle
 import threading
 import uuid
 from collections import namedtuple
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, IntFlag
 from inspect import signature
 from time import sleep
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 import pytest
 from asgiref.sync import iscoroutinefunction
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SynchronousOnlyOperation
 from django.test import override_settings
 from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from django_redis_patterns.caching import SerializationError, ValueTooLarge, cached
 from django_redis_patterns.caching.flights import _flights
+from django_redis_patterns.caching.recipe import _calls
 from django_redis_patterns.caching.stable import Unstable, stable
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import client
@@ -43,6 +51,21 @@ class Size(IntEnum):
     S = 1
 
 
+class Rights(IntFlag):
+    READ = 1
+    WRITE = 2
+
+
+class Masked(int):
+    def __str__(self):
+        return "***"
+
+
+class MaskedText(str):
+    def __format__(self, spec):
+        return "***"
+
+
 @dataclass
 class Range:
     low: int
@@ -62,14 +85,25 @@ class Asked:
 
 
 MOMENT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+BERLIN = datetime(2026, 1, 2, 3, 4, tzinfo=ZoneInfo("Europe/Berlin"))
 DIFFERENT = [
     *(None, True, False, 1, 0, -1, 1.0, 0.0, 1 + 0j, "1", "", "None", b"1", b"", Decimal(1), Decimal("1.0")),
     *((), [], {}, set(), frozenset({1}), (1,), [1], {1: 1}, {"1": 1}, {1}, ((1,),), (1, 1), ((1, 1),), ("1", 1)),
     *(MOMENT, MOMENT.replace(tzinfo=None), MOMENT.replace(tzinfo=None, fold=1), date(2026, 1, 2), time(3, 4)),
     *(timedelta(1), timedelta(0, 1), Colour.RED, Size.S, Point(1, 1), Range(1, 1), Range(1, 2), int, str, Range),
     *(uuid.UUID(int=1), Player(pk=1), Player(pk=2), Player(pk="1"), Guest(pk=1), Asked(), "a;s1:b", ("a", "b")),
+    *(BERLIN, BERLIN.replace(tzinfo=ZoneInfo("Europe/Paris")), BERLIN.timetz(), 10**99, 10**5000, 10**5000 + 1),
+    *(Masked(1), Masked(2), MaskedText("1"), MaskedText("2"), Rights(0), Rights(3), Rights(4), AnonymousUser()),
     *(("a;s1:b",), ("a", "s1:b"), ("ab", ""), ("", "ab"), {"a": "b"}, {"a", "b"}, ["a", "b"], "s1:1;", Named("x")),
 ]
+
+
+ODD_TEXT = st.text("s1:;()n\n", max_size=6)
+PLAIN_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | ODD_TEXT | ODD_TEXT.map(str.encode),
+    lambda inner: st.lists(inner, max_size=3) | st.lists(inner, max_size=3).map(tuple),
+    max_leaves=4,
+)
 
 
 class TestNames:
@@ -86,6 +120,7 @@ class TestNames:
             ({1, 2, 3}, {3, 2, 1}),
             (Player(pk=1, name="a"), Player(pk=1, name="b")),
             (SimpleLazyObject(lambda: Player(pk=1)), Player(pk=1)),
+            (SimpleLazyObject(AnonymousUser), AnonymousUser()),
             (gettext_lazy("yes"), "yes"),
             (Range(1, 2), Range(1, 2)),
             (Named("x"), Named("x")),
@@ -93,6 +128,11 @@ class TestNames:
     )
     def test_equal_values_have_one_name(self, one, other):
         assert stable(one) == stable(other)
+
+    @given(one=PLAIN_VALUES, other=PLAIN_VALUES)
+    def test_names_are_equal_when_values_are(self, one, other):
+        """`repr` tells plain values apart, too."""
+        assert (stable(one) == stable(other)) == (repr(one) == repr(other))
 
     def test_a_safe_text_is_not_the_text(self):
         assert stable(SafeString("<b>")) != stable("<b>")
@@ -131,6 +171,14 @@ class TestNames:
     def test_long_arguments_have_short_keys(self, make):
         assert len(make().f.key_for("x" * 10_000)) < 150
 
+    def test_calls_with_many_arguments_are_not_remembered(self):
+        f = cached(ttl=1)(lambda *numbers: numbers)
+        before = len(_calls)
+        f.key_for(*range(1000))
+        assert len(_calls) == before
+        f.key_for(1, 2)
+        assert len(_calls) == before + 1
+
     def test_what_the_function_does_not_take(self, make):
         for args, kwargs in [((1, 2, 3), {}), ((), {"c": 1}), ((1,), {"a": 1})]:
             with pytest.raises(TypeError):
@@ -163,6 +211,23 @@ class TestNames:
             assert made(Point(2, 2)) == 2
         with pytest.raises(TypeError, match=r"takes \{c\}, which is no argument"):
             make(key="{c}")
+
+    def test_a_key_is_told_by_its_parts(self, make):
+        """Nobody makes another call's key by what he is called."""
+        f = make(key="{a}:{b}").f
+        assert f.key_for("1:2", "3") != f.key_for("1", "2:3")
+        assert f.key_for(1, 2) == f.key_for("1", "2") != f.key_for("1", "3")
+        f = make(key="{a.x:>3}{b!r}").f
+        assert f.key_for(Point(1, 2), "1") != f.key_for(Point(1, 2), 1)
+
+    def test_what_a_person_typed_is_in_no_key(self):
+        f = cached(ttl=1)(short)
+        assert all("ann" not in name for name in (f.key_for("ann@x.de"), f.call_of("ann@x.de").place.near_name))
+        assert "short(7;)" in unquote(f.key_for(7))
+
+
+def short(who):
+    pass
 
 
 class Shop:
@@ -285,7 +350,7 @@ class TestValues:
         assert len(f(2000)) == len(f(2000)) == 2000
         assert len(f(20)) == len(f(20)) == 20
         assert calls == [2000, 2000, 20]
-        assert trace.counters()["caching.too_large"] == before + 2
+        assert trace.counters()["caching.too_large"] == before + 1  # then it is known
         with pytest.raises(ValueTooLarge):
             f.set("x" * 2000, 1)
 
@@ -366,9 +431,77 @@ class TestFaces:
         def generator():
             yield
 
-        for wrong in (generator, int, 7, Shop):
+        for wrong in (generator, int, 7, Shop, property(generator)):
             with pytest.raises(TypeError, match="@cached decorates"):
                 cached(ttl=1)(wrong)
+        for wrong in (classmethod(short), staticmethod(short)):
+            with pytest.raises(TypeError, match="next to the function: write @classmethod or @staticmethod above it"):
+                cached(ttl=1)(wrong)
+        with pytest.raises(TypeError, match="is cached already"):
+            cached(ttl=1)(cached(ttl=1)(short))
+
+    def test_how_it_is_not_written(self):
+        for wrong in (lambda: cached(short), lambda: cached(300)):
+            with pytest.raises(TypeError, match="'ttl'"):
+                wrong()
+        with pytest.raises(TypeError, match=r"@cached\(ttl=300\), and not 300"):
+            cached(300, ttl=300)
+
+    def test_functions_go_to_other_processes(self):
+        """By name, as functions do."""
+        assert pickle.loads(pickle.dumps(at_the_top)) is at_the_top
+        method = pickle.loads(pickle.dumps(KnownShop(3).top))
+        assert method.key_for(1) == KnownShop(3).top.key_for(1)
+
+
+@cached(ttl=60)
+def at_the_top():
+    pass
+
+
+class TestOneNameOneFunction:
+    """Results are stored under the name."""
+
+    def test_two_lambdas(self):
+        cached(ttl=60)(lambda: 1)
+        with pytest.raises(TypeError, match=r"Two cached functions are called .*lambda.*, on lines"):
+            cached(ttl=60)(lambda: 2)
+
+    def test_two_of_one_name(self):
+        def two():
+            return 1
+
+        cached(ttl=60)(two)
+
+        def two():
+            return 2
+
+        with pytest.raises(TypeError, match=r"Two cached functions are called .*two"):
+            cached(ttl=60)(two)
+
+    def test_a_module_that_is_loaded_again(self, tmp_path, monkeypatch):
+        monkeypatch.syspath_prepend(tmp_path)
+        text = "from django_redis_patterns.caching import cached\n@cached(ttl=60)\ndef f(): return 1\n"
+        (tmp_path / "loaded_again.py").write_text(text)
+        module = importlib.import_module("loaded_again")
+        (tmp_path / "loaded_again.py").write_text("# moved\n" + text + "# and longer\n")
+        importlib.reload(module)
+        assert module.f() == 1
+
+    @pytest.mark.filterwarnings("default")
+    def test_what_is_around_it(self):
+        """A function in a view is made anew for each request, and is named as the one of the last request."""
+
+        def view(user):
+            return cached(ttl=60)(lambda: user)
+
+        view("ann")
+        with pytest.warns(RuntimeWarning, match=r"lambda.* closes over user, .*Make it an argument"):
+            view("bob")
+
+
+class TestMistakes:
+    """Each is told by its name, with what to write."""
 
     @pytest.mark.parametrize(
         ("options", "error", "message"),
@@ -380,6 +513,15 @@ class TestFaces:
             ({"ttl": float("nan")}, ValueError, "ttl is at least"),
             ({"serializer": "yaml"}, ValueError, '"pickle" or "json"'),
             ({"tags": ["x:{c}"]}, TypeError, r"takes \{c\}, which is no argument"),
+            ({"tags": ["{a"]}, TypeError, r"tags='\{a' is no template"),
+            ({"tags": [7]}, TypeError, "tags are texts"),
+            ({"tags": None}, TypeError, "tags are texts"),
+            ({"tags": ["t"], "connection": "x"}, TypeError, "leave out connection="),
+            ({"depends_on": [Player], "connection": "x"}, TypeError, "leave out connection="),
+            ({"connection": 7}, TypeError, "connection is an alias"),
+            ({"near": "yes"}, TypeError, "near is True or False"),
+            ({"key": 7}, TypeError, "key is a text with {} or a function"),
+            ({"depends_on": None}, TypeError, "depends_on takes models"),
             ({"depends_on": ["Player"]}, TypeError, "depends_on takes models"),
             ({"depends_on": [int]}, TypeError, "depends_on takes models"),
         ],
@@ -477,9 +619,10 @@ def until_waiting(number):
 
 def test_another_connection():
     """Its own, the room's, or the default."""
-    assert cached(ttl=1)(lambda: 1).connection == "default"
-    assert cached(ttl=1, connection="x")(lambda: 1).connection == "x"
+    one = lambda: 1  # noqa: E731
+    assert cached(ttl=1)(one).connection == "default"
+    assert cached(ttl=1, connection="x")(one).connection == "x"
     with override_settings(
         REDIS_PATTERNS={"CONNECTIONS": {"default": "redis://a", "c": "redis://b"}, "CACHING": {"CONNECTION": "c"}}
     ):
-        assert cached(ttl=1)(lambda: 1).connection == "c"
+        assert cached(ttl=1)(one).connection == "c"

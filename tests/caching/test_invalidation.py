@@ -1,9 +1,11 @@
 """What was invalidated is never served again: by arguments, tags, models and rows, in and around transactions."""
 
 import asyncio
+import sqlite3
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.signals import post_save
 from django.test import TestCase
 from django.utils.functional import SimpleLazyObject
 
@@ -11,18 +13,19 @@ from django_redis_patterns.caching import (
     ainvalidate,
     ainvalidate_tags,
     cached,
+    fetch,
     invalidate,
     invalidate_tags,
     owed,
     transactions,
 )
 from django_redis_patterns.caching.place import Tag
-from django_redis_patterns.core import trace
+from django_redis_patterns.core import commit, trace
 from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.testing.commit import committed
 from django_redis_patterns.testing.servers import free_port
 from tests.core.desks import connected, until
-from tests.shelves.models import Atlas, Author, Book, Critic, Favourite, Genre, Person, Poet
+from tests.shelves.models import Atlas, Author, Book, Critic, Favourite, Genre, Loan, Note, Person, Poet
 
 from .conftest import running
 
@@ -142,6 +145,27 @@ def made(make):
     return made
 
 
+@pytest.fixture
+def early_receiver():
+    """Has a function called by each save of a book, before anybody else hears of it."""
+    signal, seen = post_save, []
+    kept = signal.receivers
+
+    def call(function):
+        signal.receivers = []
+        signal.connect(lambda **_: seen.append(function()), sender=Book, weak=False)
+        signal.receivers += kept
+        return seen
+
+    yield call
+    signal.receivers = kept
+    signal.sender_receivers_cache.clear()
+
+
+def nothing():
+    pass
+
+
 def invalidate_nothing(*targets):
     pass
 
@@ -188,6 +212,23 @@ class TestModels:
         Author.objects.get().delete()
         assert is_gone(made)
 
+    def test_what_a_deletion_leaves_behind(self, make):
+        """Rows whose foreign key it sets to NULL have changed, and Django tells nobody."""
+        made = make(depends_on=[Loan])
+        for kind in (Person, Critic):
+            Loan.objects.create(reader=kind.objects.create())
+            made()
+            kind.objects.all().delete()
+            assert is_gone(made), kind
+
+    def test_generic_relations(self, make):
+        made, book, note = make(depends_on=["shelves.Note"]), Book.objects.create(), Note.objects.create()
+        made()
+        book.notes.add(note)
+        assert is_gone(made)
+        book.notes.clear()
+        assert is_gone(made)
+
     def test_others_changes_are_not(self, made):
         Author.objects.create(), Genre.objects.create(), Author.objects.all().delete()
         Book.objects.filter(pk=0).update(title="nobody")
@@ -195,7 +236,7 @@ class TestModels:
         assert not is_gone(made)
 
     def test_by_name_and_through_a_proxy(self, make):
-        for model in ("shelves.Book", Favourite, [Book], "shelves.book"):
+        for model in ("shelves.Book", Favourite, [Book], "shelves.book", "shelves.Favourite"):
             made = make(depends_on=model)
             made()
             Book.objects.create()
@@ -269,6 +310,34 @@ class TestModels:
             assert made.made == was_made + 1
             until(lambda: owed._thread is None)
 
+    def test_what_is_owed_is_not_looked_at(self, made):
+        """Nor are its copies, whenever they came."""
+        near = cached(ttl=60, near=True, depends_on=[Book])(nothing)
+        until(lambda: near() is None and fetch.at_hand(near.call_of()))
+        owed.owe([made.f.call_of().tags[0]], invalidate_nothing)
+        assert made.f.peek() is None
+        assert fetch.at_hand(near.call_of()) is None
+        invalidate(Book)
+        made()
+        assert made.f.peek() is not None
+        until(lambda: owed._thread is None)
+
+    def test_who_pays_goes_on_whatever_happens(self, made, monkeypatch, caplog):
+        """Else what it owes would be away for ever."""
+        monkeypatch.setattr(owed, "AGAIN", 0.05)
+        paying = iter([ZeroDivisionError, RedisUnavailable("default", "away", ambiguous=True)])
+
+        def pay(*targets):
+            error = next(paying, None)
+            if error:
+                raise error
+            owed.paid(targets)
+
+        owed.owe(made.f.call_of().tags, pay)
+        until(lambda: owed._thread is None)
+        assert not owed._owed
+        assert "could not be made good" in caplog.text
+
     def test_a_debt_is_paid_once(self, made):
         """By whoever invalidates the same thing first."""
         paying = []
@@ -296,7 +365,7 @@ class TestModels:
         assert is_gone(made)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
 class TestTransactions:
     def test_at_the_commit_and_not_before(self, make_plain, away):
         """Others still see what is committed; afterwards nobody sees what was before."""
@@ -371,6 +440,41 @@ class TestTransactions:
         assert count() == 0
         assert count.stats().bypassed == 2
 
+    def test_who_asks_while_a_row_is_written_sees_it_and_stores_nothing(self, early_receiver):
+        """As a receiver of the signal that was connected before ours."""
+        count = cached(ttl=60, depends_on=[Book])(lambda: Book.objects.count())
+        seen = early_receiver(count)
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            Book.objects.create()
+            raise ZeroDivisionError
+        assert (seen, count()) == ([1], 0)
+
+    def test_on_any_database(self, make_plain, away):
+        """Without being told, it waits for whatever is open."""
+        made = make_plain(tags=["t"])
+        made(1)
+        with transaction.atomic(using="other"):
+            invalidate_tags("t")
+            assert away(made, 1).result() == 1
+            assert made(1) == 2  # one's own change
+        assert made(1) == 3
+        with transaction.atomic(), pytest.raises(ZeroDivisionError), transaction.atomic(using="other"):
+            made.f.invalidate(1)
+            raise ZeroDivisionError
+        assert made(1) == 4
+        with transaction.atomic(using="other"):
+            invalidate_tags("t", using="default")
+            assert away(made, 1).result() == 5
+
+    def test_nothing_of_them_is_stored_by_set(self):
+        """Nobody else may see them, and a rollback would leave them there."""
+        count = cached(ttl=60, depends_on=[Book])(lambda: Book.objects.count())
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            Book.objects.create()
+            count.set(1)
+            raise ZeroDivisionError
+        assert count() == 0
+
     def test_so_are_those_of_a_savepoint_until_it_is_rolled_back(self):
         count = cached(ttl=60, depends_on=[Book])(lambda: Book.objects.count())
         count()
@@ -387,6 +491,24 @@ class TestTransactions:
         with transaction.atomic():
             Author.objects.create()
             assert not is_gone(made)
+
+    def test_a_long_transaction_makes_no_look_longer(self, make_plain, monkeypatch):
+        """What it has left is read once, and not at each look into the cache."""
+        made, other, read = make_plain(depends_on=[Book]), make_plain(), []
+        made(), other(1)
+        monkeypatch.setattr(commit, "isinstance", lambda *of: read.append(1) or isinstance(*of), raising=False)
+        with transaction.atomic():
+            for _ in range(50):
+                Book.objects.create()
+            read.clear()
+            for _ in range(20):
+                other(1)
+            assert 100 <= len(read) <= 50 * 4
+            assert is_gone(made)
+            with pytest.raises(ZeroDivisionError), transaction.atomic():
+                invalidate_tags("x")
+                raise ZeroDivisionError
+            assert is_gone(made)
 
     def test_an_old_view_is_not_stored(self, make_plain, monkeypatch):
         """Where a transaction reads what was there when it began, what it computes may be old already."""
@@ -408,7 +530,6 @@ class TestTransactions:
             ("mysql", None, True),
             ("postgresql", None, False),
             ("oracle", None, False),
-            ("sqlite", None, False),
         ],
     )
     def test_whose_view_is_old(self, vendor, level, is_old):
@@ -421,11 +542,16 @@ class TestTransactions:
             stub = type("Stub", (), {"vendor": "postgresql", "isolation_level": level, "settings_dict": {}})
             assert transactions._has_snapshot(stub) is is_old
 
-    def test_wal(self):
-        options = {"OPTIONS": {"init_command": "PRAGMA journal_mode=WAL;"}}
-        stub = type("Stub", (), {"vendor": "sqlite", "settings_dict": options})
-        assert transactions._has_snapshot(stub)
-        assert not transactions._has_snapshot(connection)
+    def test_wal(self, tmp_path):
+        """Whoever has set it, and whenever: the file remembers."""
+        before = sqlite3.connect(tmp_path / "file")
+        before.execute("PRAGMA journal_mode=WAL")
+        before.close()
+        raw = sqlite3.connect(tmp_path / "file")
+        assert transactions._has_snapshot(type("Stub", (), {"vendor": "sqlite", "connection": raw}))
+        raw.close()
+        with transaction.atomic():
+            assert not transactions._has_snapshot(connection)
 
 
 class TestInATest(TestCase):

@@ -1,16 +1,12 @@
 """Several processes: one call in the fleet, leaders that are killed, copies that changes reach, a full Redis."""
 
-import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -20,42 +16,13 @@ from django_redis_patterns.caching import cached, invalidate_tags
 from django_redis_patterns.caching.copies import clock
 from django_redis_patterns.caching.near import BOUND
 from django_redis_patterns.core.connections import client
+from django_redis_patterns.exceptions import RedisPatternsError
+from django_redis_patterns.testing.sentinel import SentinelTrio
 from django_redis_patterns.testing.servers import RedisServer
 from tests.core.desks import connected, until
 
 from . import program
-
-ROOT = Path(__file__).parents[2]
-
-
-class Process:
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from tests.caching.program import main; main()"],
-            cwd=ROOT,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.is_ready = False
-
-    def say(self, *words: Any) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(words) + "\n")
-        self.process.stdin.flush()
-
-    def hear(self) -> Any:
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        return line.strip() if line == "ready\n" else json.loads(line)
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe
-            pipe.close()
+from .fleet import Process, is_up
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +40,7 @@ def fleet(processes: list[Process]) -> list[Process]:
         if process.process.poll() is not None:
             process.end()
             processes[place] = Process()
-    for process in processes:
-        if not process.is_ready:
-            process.is_ready = process.hear() == "ready"
+    assert all(map(is_up, processes))
     return processes
 
 
@@ -119,24 +84,28 @@ def test_a_change_in_one_process_beats_a_call_in_another(fleet: list[Process]) -
     program.slow.invalidate("key", 0.6)
     second.say("herd", 4, "key", 0.6)
     assert first.hear()["values"] == [first.process.pid]
-    assert second.hear() == {"values": [second.process.pid] * 4, "calls": 1}
+    told = second.hear()
+    assert (told["values"], told["calls"]) == ([second.process.pid] * 4, 1)
     assert program.slow.peek("key", 0.6) == second.process.pid
 
 
 class Writer:
     """Changes numbers, and notes when each change had been told."""
 
-    def __init__(self, bare_redis: redis.Redis) -> None:
-        self._redis = bare_redis
+    def __init__(self, truth: redis.Redis, tell: Callable[[str], Any] = invalidate_tags) -> None:
+        self._truth, self._tell = truth, tell
         self.told: dict[int, list[float]] = {n: [] for n in range(8)}
+        self._draw = random.Random(7)
 
-    def write(self, changes: int, every: int, cut: Any) -> None:
-        draw = random.Random(7)
+    def write(self) -> None:
+        n = self._draw.randrange(8)
+        self._truth.hincrby("numbers", str(n), 1)
+        self._tell(f"numbers:{n}")
+        self.told[n].append(clock())
+
+    def write_many(self, changes: int, every: int, cut: Any) -> None:
         for count in range(changes):
-            n = draw.randrange(8)
-            self._redis.hincrby("numbers", n, 1)
-            invalidate_tags(f"numbers:{n}")
-            self.told[n].append(clock())
+            self.write()
             if count % every == every - 1:
                 cut()
             if count % 20 == 0:
@@ -145,6 +114,24 @@ class Writer:
     def stale(self, reads: list[tuple[float, int, int]]) -> list[Any]:
         """Return what was read though a newer number had been told `BOUND` seconds before."""
         return [one for one in reads if one[2] < bisect_right(self.told[one[1]], one[0] - BOUND)]
+
+
+@contextmanager
+def reading(fleet: list[Process], writer: Writer) -> Iterator[None]:
+    """Have all processes read, and see that nothing they got was stale, and that copies were used."""
+    for process in fleet:
+        process.say("start")
+    for process in fleet:
+        process.hear()
+    time.sleep(0.6)
+    yield
+    time.sleep(0.3)
+    for process in fleet:
+        process.say("stop")
+    for process in fleet:
+        reads, from_copies = process.hear()
+        assert writer.stale(reads) == []
+        assert from_copies > len(reads) / 20
 
 
 @pytest.mark.usefixtures("one_node")
@@ -157,21 +144,53 @@ def test_copies_are_never_older_than_the_bound(
     fleet: list[Process], redis_server: RedisServer, bare_redis: redis.Redis, changes: int, every: int
 ) -> None:
     """Three processes keep copies, while the links on which they hear of changes are cut again and again."""
-    for process in fleet:
-        process.say("start")
-    for process in fleet:
-        process.hear()
-    time.sleep(0.6)
     writer = Writer(bare_redis)
-    with redis_server.client() as admin:
-        writer.write(changes, every, lambda: admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub"))
-    time.sleep(0.3)
-    for process in fleet:
-        process.say("stop")
-    for process in fleet:
-        reads, from_copies = process.hear()
-        assert writer.stale(reads) == []
-        assert from_copies > len(reads) / 20  # copies were used
+    with redis_server.client() as admin, reading(fleet, writer):
+        writer.write_many(changes, every, lambda: admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.permanent_keys("*")
+@pytest.mark.parametrize("how", ["kill", "order"])
+def test_copies_survive_a_failover(how: str) -> None:
+    """They are not older than the bound, before and after; a change has been told when a replica has it, too."""
+    with SentinelTrio(replicas=2) as trio, RedisServer() as database, connected(**trio.connection, TIMEOUT=0.5):
+        fleet = [Process({**trio.connection, "TIMEOUT": 0.5}, database.url) for _ in range(3)]
+        try:
+            assert all(map(is_up, fleet))
+            with database.client() as truth:
+                writer = Writer(truth, tell_safely)
+                with reading(fleet, writer):
+                    write_for(writer, 2)
+                    trio.wait_for_failover(trio.kill_primary()) if how == "kill" else trio.failover()
+                    assert write_for(writer, 4) > 20
+        finally:
+            for process in fleet:
+                process.end()
+
+
+def write_for(writer: Writer, seconds: float) -> int:
+    end, count = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        writer.write()
+        count += 1
+        time.sleep(0.002)
+    return count
+
+
+def tell_safely(tag: str) -> None:
+    """Return when the invalidation is at a replica: one that is not is lost with its primary, as any write is."""
+
+    def is_told() -> bool:
+        with suppress(RedisPatternsError, redis.RedisError):
+            invalidate_tags(tag)
+            pipeline = client().pipeline(transaction=False)
+            pipeline.set("written", 1).execute_command("WAIT", 1, 100)
+            return bool(pipeline.execute()[1])
+        return False
+
+    until(is_told, 30)
 
 
 @pytest.mark.parametrize("seconds", [1.0, pytest.param(60.0, marks=pytest.mark.slow)])

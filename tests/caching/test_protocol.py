@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextvars import copy_context
 
 import pytest
 from django.test import override_settings
@@ -9,10 +10,12 @@ from django.test import override_settings
 from django_redis_patterns.caching import background, cached, fetch, leases
 from django_redis_patterns.caching.leases import give_back
 from django_redis_patterns.caching.post import Post
+from django_redis_patterns.caching.under_way import within
 from django_redis_patterns.conf import settings as our_settings
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.operations import both
-from tests.core.desks import until
+from django_redis_patterns.testing.servers import free_port
+from tests.core.desks import connected, until
 
 from .conftest import running
 
@@ -36,6 +39,7 @@ def warm(bare_redis):
     f.invalidate()
     f.refresh()
     f.set(1)
+    cached(ttl=60, stale=1)(print).peek()
     leases.prolong(f.call_of().place, "nobody")
     background.later(lambda: None)
     bare_redis.flushall()
@@ -48,8 +52,8 @@ class TestTrips:
         [
             ({}, ["GET"], ["EVALSHA lease.lua"]),
             ({"tags": ["t", "u:{a}"]}, ["MGET"], ["EVALSHA lease.lua", "EVALSHA nonces.lua"]),
-            ({"stale": 5}, ["GET", "PTTL"], ["EVALSHA lease.lua"]),
-            ({"stale": 5, "tags": ["t"]}, ["MGET", "PTTL"], ["EVALSHA lease.lua", "EVALSHA nonces.lua"]),
+            ({"stale": 5}, ["EVALSHA look.lua"], ["EVALSHA lease.lua"]),
+            ({"stale": 5, "tags": ["t"]}, ["EVALSHA look.lua"], ["EVALSHA lease.lua", "EVALSHA nonces.lua"]),
         ],
     )
     def test_hit_and_miss(self, make, options, hit, miss):
@@ -269,6 +273,102 @@ class TestHerd:
             assert one.result(10) == other.result(10)[::-1] == [n for (n,) in numbers]
         assert sorted(calls) == sorted({*calls})
 
+    def test_who_asks_for_his_own_result(self):
+        """He would wait for himself: he calls it, as without a cache."""
+        calls = []
+
+        @cached(ttl=60)
+        def f(n, depth=0):
+            calls.append(n)
+            return n if len(calls) > 3 else f(n)
+
+        @cached(ttl=60)
+        async def g(n):
+            calls.append(n)
+            return n if len(calls) > 3 else await asyncio.create_task(g(n))
+
+        for act in (lambda: f(1), lambda: running(g(1)), lambda: running(f.aget(2)), lambda: f.refresh(3)):
+            calls.clear()
+            assert within_a_second(act) in (1, 2, 3)
+            assert len(calls) == 4
+
+    def test_who_asks_for_his_own_result_while_redis_is_away(self):
+        calls = []
+
+        @cached(ttl=60)
+        def f(n):
+            calls.append(n)
+            return n if len(calls) > 3 else f(n)
+
+        with connected(HOST="127.0.0.1", PORT=free_port()):
+            assert within_a_second(lambda: f(1)) == 1
+
+    def test_a_call_that_is_forgotten_on_its_way(self):
+        """A coroutine that is closed by whoever finds it says nothing."""
+
+        class Forever:
+            def __await__(self):
+                yield
+
+        async def f():
+            await Forever()
+
+        inner = within(frozenset(), f)()
+        copy_context().run(inner.send, None)
+        inner.close()
+
+    def test_many_that_ask_for_each_other(self, bare_redis):
+        """Their results are stored together, at the end."""
+        calls = []
+
+        @cached(ttl=60)
+        def fib(n):
+            calls.append(n)
+            return n if n < 2 else fib(n - 1) + fib.many([(n - 2,)])[0]
+
+        assert within_a_second(lambda: fib.many([(n,) for n in range(7)])) == [0, 1, 1, 2, 3, 5, 8]
+        calls.clear()
+        assert [fib(n) for n in range(7)] == [0, 1, 1, 2, 3, 5, 8]
+        assert not calls
+        assert not bare_redis.keys("*:lease")
+
+    def test_a_task_that_outlives_the_call_is_none_of_it(self):
+        """It waits as everybody does, and stores what it makes."""
+        later = []
+
+        @cached(ttl=60)
+        async def f(n):
+            if not later:
+                later.append(asyncio.create_task(after(f, n)))
+            return n
+
+        async def after(f, n):
+            await asyncio.sleep(0.05)
+            await f.ainvalidate(n)
+            assert await f(n) == n
+            return await f.apeek(n)
+
+        async def act():
+            await f(1)
+            return await later[0]
+
+        assert running(act()) == 1
+
+    def test_what_is_too_large_is_not_waited_for(self, away):
+        """Nobody would find it: the others call at once, and not one after the other."""
+        at_once = []
+
+        @cached(ttl=60)
+        def f():
+            at_once.append(1)
+            until(lambda: len(at_once) == 1 or len(at_once) == 8)
+            return "x" * 2000
+
+        with caching(MAX_BYTES=1000):
+            assert len(f()) == 2000
+            asked = [away(f) for _ in range(7)]
+            assert {len(one.result(10)) for one in asked} == {2000}
+
     def test_many_where_one_fails(self, bare_redis):
         """The others are stored; no lease is left."""
 
@@ -298,6 +398,39 @@ def waiting_trips(made):
     return log.trips, time.monotonic() - began - 0.4
 
 
+def within_a_second(act):
+    began = time.monotonic()
+    result = act()
+    assert time.monotonic() - began < our_settings().caching.lease / 2
+    return result
+
+
+def test_what_was_not_told_yet_is_counted_too():
+    @cached(ttl=60)
+    def told_nobody():
+        pass
+
+    told_nobody.set(1)
+    told_nobody()
+    assert told_nobody.stats().hits == 1
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_leases_are_prolonged_together(make_plain, away, fault_proxy):
+    """However many there are, and however far away Redis is."""
+    made = make_plain()
+    with connected(URL=fault_proxy.url), caching(LEASE=0.9):
+        made.gate.clear()
+        asked = [away(made, n) for n in range(20)]
+        made.until_called(20)
+        fault_proxy.latency = 0.05
+        time.sleep(1.5)
+        fault_proxy.latency = 0
+        made.gate.set()
+        assert len({one.result(10) for one in asked}) == 20
+        assert made.f.stats().refused == 0
+
+
 def test_counts_come_along(make_plain, one_node, monkeypatch):
     """Hits are told every ten seconds, in the trip of a hit."""
     from django_redis_patterns.caching import tally
@@ -306,12 +439,12 @@ def test_counts_come_along(make_plain, one_node, monkeypatch):
     made(1)
     for _ in range(3):
         made(1)
-    tally.tally.cache_clear()
+    tally.begin_anew()
     assert made.f.stats().hits == 0
     monkeypatch.setattr(tally, "EVERY", 0.0)
     made(1)
     with trace.record() as log:
         made(1)
     assert (log.trips, verbs(log)) == (1, ["GET", "EVALSHA tally.lua"])
-    tally.tally.cache_clear()
+    tally.begin_anew()
     assert made.f.stats().hits == 1

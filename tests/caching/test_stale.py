@@ -1,12 +1,14 @@
 """Old values: served while they are made anew, or when that fails."""
 
 import asyncio
+import threading
 import time
 
 import pytest
 from django.db import connections
 
-from django_redis_patterns.caching import background, cached, fetch
+from django_redis_patterns.caching import background, cached, fetch, making
+from django_redis_patterns.caching.tally import tally
 from django_redis_patterns.core import trace
 from tests.core.desks import until
 
@@ -91,7 +93,7 @@ class TestStale:
         age(made, bare_redis, 11, 1)
         bare_redis.set(made.f.call_of(1).place.keys[1], "another process", px=10_000)
         made(1)
-        until(lambda: not fetch.tally("none").own() and made.made == 1)
+        until(lambda: not tally("none").own() and made.made == 1)
         time.sleep(0.1)
         assert made.made == 1
 
@@ -118,6 +120,15 @@ class TestStale:
 
         background.later(job)
         until(lambda: closed)
+
+    def test_what_waits_for_a_thread_has_a_bound(self, monkeypatch):
+        monkeypatch.setattr(background, "MOST", 5)
+        gate, done = threading.Event(), []
+        for _ in range(20):
+            background.later(lambda: done.append(gate.wait(10)))
+        gate.set()
+        until(lambda: not background._working)
+        assert 5 <= len(done) <= 5 + background.WORKERS
 
     def test_nor_after_somebody_has_made_it(self, make_plain, bare_redis):
         """Who asks late for the lease finds another value than the one it saw."""
@@ -179,7 +190,7 @@ class TestStaleIfError:
         made.error = LookupError("no")
         assert [made(1) for _ in range(5)] == [1] * 5
         assert made.made == 2
-        fetch._failed._until.clear()
+        making._failed._until.clear()
         made.error = None
         assert made(1) == made(1) == 3
 

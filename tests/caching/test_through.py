@@ -93,7 +93,7 @@ class TestWriteThrough:
         """What was written is written."""
         with connected(HOST="127.0.0.1", PORT=free_port()):
             assert write("new", 1) == "new"
-        assert "its result not stored" in caplog.text
+        assert "was written, and not stored" in caplog.text
 
     def test_what_cannot_be_stored(self, made, write):
         made(1)
@@ -121,7 +121,7 @@ class TestWriteThrough:
         assert shop.set_price("tea", 5) == shop.price("tea") == 5
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
 class TestTransactions:
     def test_at_the_commit(self, made, write, away, make_plain):
         made(1)
@@ -144,3 +144,20 @@ class TestTransactions:
             made.f.write_through("key")(lambda key: "new")(1)
             assert made(1) == 2
         assert made(1) == "new"
+
+    def test_of_another_database(self, made, write):
+        made(1)
+        with pytest.raises(ZeroDivisionError), transaction.atomic(using="other"):
+            write("new", 1)
+            raise ZeroDivisionError
+        assert made(1) == 1
+        with transaction.atomic(using="other"):
+            write("new", 1)
+        assert made(1) == "new"
+
+    def test_of_two_databases(self, made, write):
+        """Nobody knows whose commit is the write's: nothing is stored."""
+        made(1)
+        with transaction.atomic(), transaction.atomic(using="other"):
+            write("new", 1)
+        assert made.f.peek(1) is None

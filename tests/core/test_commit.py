@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context, copy_context
 
@@ -7,8 +8,8 @@ import redis
 from django.db import transaction
 from django.test import override_settings
 
-from django_redis_patterns.core import trace
-from django_redis_patterns.core.commit import after_commit, after_commit_of, after_commit_together
+from django_redis_patterns.core import commit, trace
+from django_redis_patterns.core.commit import after_commit, after_commit_of, after_commit_together, leaving
 from django_redis_patterns.testing.servers import RedisServer, free_port
 from tests.core.examples import BUMP, Shelf
 
@@ -254,3 +255,21 @@ def test_a_transaction_by_hand_is_refused(bare_redis: redis.Redis) -> None:
         transaction.rollback()
         transaction.set_autocommit(True)
     assert not bare_redis.keys()
+
+
+def test_who_has_left_something() -> None:
+    """A connection does as long as its transaction is open and nothing was rolled back."""
+    assert leaving() == []
+    with transaction.atomic():
+        with suppress(Undo), transaction.atomic():
+            after_commit(shelf.bump, "a")
+            assert [one.alias for one in leaving()] == ["default"]
+            raise Undo
+        assert leaving() == []
+        after_commit(shelf.bump, "a")
+        assert [one.alias for one in leaving()] == ["default"]
+        with ThreadPoolExecutor(1) as pool:  # has connections of its own
+            assert pool.submit(leaving).result() == []
+        assert [one.alias for one in leaving()] == ["default"]
+    assert leaving() == []
+    assert not commit._leaving  # so that nobody has to look

@@ -15,6 +15,7 @@ from redis import asyncio as aredis
 
 from django_redis_patterns.core.connections import aclient, adisconnect, client, options, reset
 from django_redis_patterns.core.connections.guard import AsyncGuardedConnection
+from django_redis_patterns.core.operations import batch
 from django_redis_patterns.exceptions import RedisDenied, RedisUnavailable
 from django_redis_patterns.testing.cluster import RedisCluster
 from django_redis_patterns.testing.fixtures import Face
@@ -347,3 +348,25 @@ def test_a_cancellation_is_never_forgotten() -> None:
         assert task.cancelled()
 
     asyncio.run(main())
+
+
+def test_who_watches_redis_py_sees_every_command(monkeypatch: pytest.MonkeyPatch, one_node: None) -> None:
+    """Watchers of sites wrap these two methods."""
+    seen: list[Any] = []
+    execute, execute_many = redis.Redis.execute_command, redis.client.Pipeline.execute
+
+    def watched(self: Any, *args: Any, **options: Any) -> Any:
+        seen.append(args[0])
+        return execute(self, *args, **options)
+
+    def watched_many(self: Any, raise_on_error: bool = True) -> Any:
+        seen.extend(args[0] for args, _ in self.command_stack)
+        return execute_many(self, raise_on_error)
+
+    monkeypatch.setattr(redis.Redis, "execute_command", watched)
+    monkeypatch.setattr(redis.client.Pipeline, "execute", watched_many)
+    shelf.put("a", "1")
+    with batch() as together:
+        together(shelf.put, "b", "1")
+        together(shelf.put, "c", "1")
+    assert seen == ["SET", "SET", "SET"]

@@ -82,6 +82,23 @@ def test_miss_calls_a_coroutine_function(face: Face) -> None:
     assert face(shelf.cached, "k", compute) == "fresh"
 
 
+async def _told(io: IO, act: Any) -> Any:
+    return await io.call(act)
+
+
+told, atold = both(_told)
+
+
+def test_an_exception_that_is_returned_is_not_raised(face: Face) -> None:
+    """It is a value as any other."""
+    error = LookupError("none")
+
+    async def act() -> Exception:
+        return error
+
+    assert face(told, lambda: error) is face(told, act) is error
+
+
 class Interrupted(BaseException):
     """As Ctrl-C, or the end of a task."""
 

@@ -1,5 +1,6 @@
 import os
 import pickle
+from collections import OrderedDict
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import Any
 
 import pytest
 from django.test import override_settings
+from django.utils.safestring import SafeString
 from hypothesis import given
 from hypothesis import strategies as st
 
 from django_redis_patterns.core import serializers
-from django_redis_patterns.core.serializers import Json, SignedPickle, StrictJson
+from django_redis_patterns.core.serializers import MAC_BYTES, Json, Seal, SignedPickle, StrictJson
 from django_redis_patterns.exceptions import SerializationError
 
 JSON_VALUES = st.recursive(
@@ -60,7 +62,7 @@ def test_a_flipped_bit_is_noticed(flip: int, bit: int) -> None:
 def test_a_gadget_does_not_run(tmp_path: Path) -> None:
     """Whoever can write to Redis cannot run code: an unsigned pickle is never loaded."""
     body = pickle.dumps(Gadget(tmp_path / "pwned"))
-    for data in (body, b"p" + body, b"p" + b"\x00" * 32 + body, b"p" + SignedPickle("other")._mac(body) + body):
+    for data in (body, b"p" + body, b"p" + b"\x00" * MAC_BYTES + body, b"p" + Seal("other").sign(body)):
         with pytest.raises(SerializationError):
             SignedPickle("test").loads(data)
     assert not (tmp_path / "pwned").exists()
@@ -73,9 +75,40 @@ def test_a_signature_belongs_to_site_and_purpose() -> None:
         SignedPickle("other").loads(data)
     with override_settings(SECRET_KEY="another"), pytest.raises(SerializationError):
         SignedPickle("test").loads(data)
+    for mine, other in ((b"a", b"b"), (b"a", b""), (b"", b"0:")):
+        with pytest.raises(SerializationError):
+            SignedPickle("test").loads(SignedPickle("test").dumps(1, mine), other)
 
 
-@pytest.mark.parametrize("value", [(1, 2), {1: "a"}, date(2026, 1, 1), [(1,)], {"a": {2: 3}}])
+def test_a_new_secret_key_does_not_spoil_what_the_old_one_signed() -> None:
+    """While Django knows the old one (``SECRET_KEY_FALLBACKS``), and no longer."""
+    with override_settings(SECRET_KEY="old"):
+        data = SignedPickle("test").dumps(1, b"a")
+    with override_settings(SECRET_KEY="new", SECRET_KEY_FALLBACKS=["older", "old"]):
+        assert SignedPickle("test").loads(data, b"a") == 1
+        with pytest.raises(SerializationError):
+            SignedPickle("test").loads(data, b"b")
+
+
+def test_names_leave_nothing_in_memory() -> None:
+    """There is one for each stored value."""
+    kept = serializers._keyed.cache_info().currsize
+    for number in range(100):
+        SignedPickle("test").dumps(1, b"%d" % number)
+    assert serializers._keyed.cache_info().currsize <= kept + 1
+
+
+class Id(int):
+    """Looks like an int in every way but its type."""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *((1, 2), {1: "a"}, date(2026, 1, 1), [(1,)], {"a": {2: 3}}, float("nan"), [float("nan")]),
+        *(Id(1), [Id(1)], SafeString("<b>"), {"a": SafeString("<b>")}, {SafeString("a"): 1}, OrderedDict(a=1)),
+    ],
+)
 def test_strict_json_refuses_what_would_change(value: Any) -> None:
     """A value that would come back as something else is refused when it is stored."""
     with pytest.raises(SerializationError):

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 
 import django_redis_patterns
 from django_redis_patterns.caching import RedisCache, cached, leases, through
+from django_redis_patterns.caching.backend import lease as cold
 from django_redis_patterns.caching.copies import Copies
 from django_redis_patterns.caching.fetch import refresh_stale
 from django_redis_patterns.caching.invalidation import forget
@@ -195,6 +196,12 @@ def _entries(face: Any, *args: Any) -> Callable[[], Call]:
     return prepare
 
 
+def _lease_of_c() -> Call:
+    lease = cold.Lease("default", ":1:c", 30)
+    cache.client.get_client().set(lease.entry, cold.LEASE + f"99999999999999:{lease.token}".encode(), ex=60)
+    return (lease.give_back,)
+
+
 def _entry(key: str, version: int = 1) -> Look:
     """What is stored there; a lease is nothing."""
 
@@ -264,7 +271,7 @@ ROWS: dict[str, Row] = {
     "RedisCache.delete_pattern": Row(_entries(cache.delete_pattern, "a*"), _entry("a"), ("1", None)),
     "RedisCache.get": Row(_entries(cache.get, "a"), reads=True),
     "RedisCache.get_many": Row(_entries(cache.get_many, ["a", "b"]), reads=True),
-    "RedisCache.get_or_set": Row(_entries(cache.get_or_set, "c", 5), _entry("c"), (None, "5"), waits=True),
+    "Cold.get_or_set": Row(_entries(cache.get_or_set, "c", 5), _entry("c"), (None, "5"), waits=True),
     "RedisCache.has_key": Row(_entries(cache.has_key, "a"), reads=True),
     "RedisCache.incr": Row(_entries(cache.incr, "a"), _entry("a"), ("1", "2")),
     "RedisCache.incr_version": Row(
@@ -273,6 +280,7 @@ ROWS: dict[str, Row] = {
     "RedisCache.keys": Row(_entries(cache.keys, "*"), reads=True),
     "RedisCache.set": Row(_entries(cache.set, "a", 5), _entry("a"), ("1", "5")),
     "RedisCache.set_many": Row(_entries(cache.set_many, {"a": 5}), _entry("a"), ("1", "5")),
+    "Lease.give_back": Row(_lease_of_c, lambda redis: redis.exists(":1:c"), (1, 0)),
     "Expiring.expire": Row(_entries(cache.expire, "a", 60)),
     "Expiring.expire_at": Row(_entries(cache.expire_at, "a", 4102444800)),
     "Expiring.persist": Row(_entries(cache.persist, "a")),

@@ -290,13 +290,12 @@ def test_a_waiter_hears_nothing_for_two_seconds(how: str, field: Field, proxy: F
 def test_a_holder_hears_nothing_for_a_while(field: Field, proxy: FaultProxy, admin: redis.Redis) -> None:
     """While it should be renewed. That is tried again in time: it is not lost, and nobody else gets in."""
     holder = field.process({"URL": proxy.url, "TIMEOUT": 0.3, "CONNECT_TIMEOUT": 0.3})
-    holder.do(take, ttl=2.4)
-    time.sleep(0.5)
+    holder.do(take, ttl=4.5)
     proxy.refuse()
     proxy.reset()
-    time.sleep(0.8)
+    time.sleep(1.7)  # a renewal was due after 1.5
     proxy.heal()
-    time.sleep(1.3)
+    until(lambda: admin.pttl(lock("x").places()[0].keys[0]) > 3500)
     holder.do(check)
     holder.do(give)
 

@@ -4,23 +4,24 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django_redis.util import CacheKey
 from redis.exceptions import ResponseError
 
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 
 from .client import MISS
+from .cold import Cold
 from .entries import forgiving
-from .expiry import Expiring
 from .keyspace import Keyspace
-from .lease import LEASE, Lease
+from .lease import LEASE
 
 WRITE = Script("write.lua")
 INCR = Script("incr.lua")
 SWAP = Script("swap.lua")
 
 
-class RedisCache(Expiring):
+class RedisCache(Cold):
     """``CACHES = {"default": {"BACKEND": "django_redis_patterns.caching.RedisCache", "LOCATION": "redis://..."}}``.
 
     Whatever works on ``django_redis.cache.RedisCache`` works here. OPTIONS may have ``CONNECTION``, one of
@@ -53,12 +54,13 @@ class RedisCache(Expiring):
 
         ``nx``: only if there is none; ``xx``: only if there is one.
         """
-        entry, ttl, stored = self._entry(key, version), self._ttl_ms(timeout), self.client.encode(value)
+        entry, ttl = self._entry(key, version), self._ttl_ms(timeout)
+        stored = self.client.pack(entry, value)
         if ttl is not None and ttl <= 0:
             return not await self._is_there(io, entry) if nx else bool(await io.redis.unlink(entry))
         if nx or xx:
             return bool(await io.run(WRITE, keys=[entry], args=[LEASE, "nx" if nx else "xx", stored, ttl or 0]))
-        return bool(await io.redis.set(entry, stored, px=ttl))
+        return bool(await self._put(io, entry, stored, ttl))
 
     set, aset = both(_set)
 
@@ -70,44 +72,20 @@ class RedisCache(Expiring):
 
     add, aadd = both(_add)
 
+    @forgiving(list)
     async def _set_many(
         self, io: IO, data: Mapping[str, Any], timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None
     ) -> list[str]:
         """Store all of *data* in one trip; returns the keys that could not be: none."""
-        await io.gather(*(self._set(io, key, value, timeout, version) for key, value in data.items()))
+        ttl, entries = self._ttl_ms(timeout), {self._entry(key, version): value for key, value in data.items()}
+        if ttl is not None and ttl <= 0:
+            await self._unlink(io, list(entries))
+            return []
+        pack = self.client.pack
+        await io.gather(*(self._put(io, entry, pack(entry, value), ttl) for entry, value in entries.items()))
         return []
 
     set_many, aset_many = both(_set_many)
-
-    async def _get_or_set(
-        self, io: IO, key: str, default: Any, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None
-    ) -> Any:
-        """Return the value of *key*; if there is none, *default* or what it returns, and store that.
-
-        Of all callers in all processes one computes; the others wait for it, at most a tenth longer than it takes, and
-        take over when it fails, or is silent for ``LEASE`` seconds. What is written or deleted meanwhile stays so. A
-        plain function is called off the event loop, a coroutine function on it.
-        """
-        lease = Lease(self._entry(key, version), self._lease)
-        if (value := await self._read(io, lease.entry)) is not MISS:
-            return value
-        await io.expect_to_wait(self._lease)
-        while (stored := await self._claim(io, lease)) is not None:
-            if (value := self.client.read(stored)) is not MISS:
-                return value
-            lease.refuse(stored)
-        try:
-            value = await io.call(default) if callable(default) else default
-            stored = self.client.encode(value)
-        except GeneratorExit:  # nobody answers any more
-            raise
-        except BaseException:
-            await self._give_back(io, lease)
-            raise
-        await self._store(io, lease, stored, self._ttl_ms(timeout))
-        return value
-
-    get_or_set, aget_or_set = both(_get_or_set)
 
     @forgiving()
     async def _delete(self, io: IO, key: str, version: int | None = None, prefix: str | None = None) -> bool:
@@ -189,12 +167,16 @@ class RedisCache(Expiring):
     async def _incr_version(self, io: IO, key: str, delta: int = 1, version: int | None = None) -> int:
         """Move the entry to another version, its time to live with it; returns that version. ValueError: no entry."""
         version = self.version if version is None else version
-        old, new = self._entry(key, version), self._entry(key, version + delta)
+        moved = self.client.reverse_key(key) if isinstance(key, CacheKey) else key
+        old, new = self._entry(key, version), self._entry(moved, version + delta)
         redis: Any = io.redis
         stored, left = await io.gather(redis.get(old), redis.pttl(old))
-        if stored is None or stored.startswith(LEASE):
+        value = self.client.read(old, stored)
+        if value is MISS or left in (-2, 0):  # it may end between two commands
             raise ValueError(f"Key {key!r} not found")
-        await redis.set(new, stored, px=left if left > 0 else None)
+        if new == old:
+            return version
+        await redis.set(new, self.client.pack(new, value), px=left if left > 0 else None)
         await redis.unlink(old)
         return version + delta
 
@@ -203,24 +185,12 @@ class RedisCache(Expiring):
     async def aclose(self, **_: Any) -> None:
         """Nothing to do at the end of a request: the connections are the event loop's."""
 
-    @forgiving()
-    async def _claim(self, io: IO, lease: Lease) -> bytes | None:
-        return await lease.claim(io)
-
-    @forgiving()
-    async def _store(self, io: IO, lease: Lease, stored: Any, ttl_ms: int | None) -> None:
-        await lease.store(io, stored, ttl_ms)
-
-    @forgiving()
-    async def _give_back(self, io: IO, lease: Lease) -> None:
-        await lease.give_back(io)
-
     async def _add_up(self, io: IO, entry: str, delta: int) -> Any:
         """Add in Python, and store the sum if nobody was faster."""
         while True:
             stored = await io.redis.get(entry)
-            if (value := self.client.read(stored)) is MISS:
+            if (value := self.client.read(entry, stored)) is MISS:
                 raise ValueError(f"Key {entry!r} not found")
             total = value + delta
-            if await io.run(SWAP, keys=[entry], args=[stored, self.client.encode(total)]):
+            if await io.run(SWAP, keys=[entry], args=[stored, self.client.pack(entry, total)]):
                 return total

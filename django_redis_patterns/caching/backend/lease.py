@@ -10,7 +10,7 @@ from hashlib import sha1
 from secrets import token_hex
 from typing import Any
 
-from django_redis_patterns.core.operations import IO
+from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 
 CLAIM = Script("claim.lua", idempotent=True)
@@ -25,8 +25,9 @@ FIRST_LOOK, SHARE = 0.005, 0.1
 
 @dataclass
 class Lease:
-    """One caller's lease of *entry*, or its wait for another's; it holds *ttl* seconds."""
+    """One caller's lease of *entry* on *connection*, or its wait for another's; it holds *ttl* seconds."""
 
+    connection: str
     entry: str
     ttl: float
     token: str = field(default_factory=lambda: token_hex(8))
@@ -53,9 +54,15 @@ class Lease:
     async def store(self, io: IO, stored: Any, ttl_ms: int | None) -> None:
         """Put the value in the lease's place, if it is still there; a ttl of None is for ever, one of 0 is over."""
         if ttl_ms is not None and ttl_ms <= 0:
-            return await self.give_back(io)
+            return await self.end(io)
         await io.run(SETTLE, keys=[self.entry], args=[LEASE, self.token, stored, ttl_ms or 0])
 
-    async def give_back(self, io: IO) -> None:
+    async def end(self, io: IO) -> None:
         """Let the next one compute it."""
         await io.run(SETTLE, keys=[self.entry], args=[LEASE, self.token, b"", 0])
+
+    async def _give_back(self, io: IO) -> None:
+        """Do so behind everybody's back."""
+        await self.end(io)
+
+    give_back, agive_back = both(_give_back)

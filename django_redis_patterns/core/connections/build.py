@@ -8,15 +8,15 @@ from redis.asyncio.cluster import ClusterNode as AsyncClusterNode
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
-from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from . import guard
+from .driver import Driver
 from .options import Target
-from .pool import Pool, SentinelPool
+from .pool import AsyncPool, AsyncSentinelPool, Pool, SentinelPool
 
 Client: TypeAlias = "redis.Redis | RedisCluster"
 AsyncClient: TypeAlias = "aredis.Redis | AsyncRedisCluster"
@@ -39,12 +39,12 @@ def build(where: Target, block: int = 0) -> Client:
     if where.sentinels:
         sentinels = Sentinel(())  # type: ignore[no-untyped-call]
         # It would make unguarded clients of its own.
-        sentinels.sentinels = [redis.Redis(connection_pool=pool) for pool in _sentinel_pools(where, Pool, _SYNC, Retry)]
+        sentinels.sentinels = [Driver(connection_pool=pool) for pool in _sentinel_pools(where, Pool, _SYNC, Retry)]
         options |= {"connection_class": _SENTINEL[where.kind], "max_connections": where.max_connections}
         pool: redis.ConnectionPool = SentinelPool(where.service, sentinels, **options)  # type: ignore[no-untyped-call]
     else:
         pool = Pool(_SYNC[where.kind], where.max_connections, **options)
-    return redis.Redis(connection_pool=pool)
+    return Driver(connection_pool=pool)
 
 
 def build_async(where: Target, block: int = 0) -> AsyncClient:
@@ -53,13 +53,13 @@ def build_async(where: Target, block: int = 0) -> AsyncClient:
     if where.cluster:
         return _async_cluster(where, options)
     if where.sentinels:
-        pools = _sentinel_pools(where, aredis.ConnectionPool, _ASYNC, AsyncRetry)
+        pools = _sentinel_pools(where, AsyncPool, _ASYNC, AsyncRetry)
         sentinels = AsyncSentinel(())  # type: ignore[no-untyped-call]
         sentinels.sentinels = [aredis.Redis(connection_pool=pool) for pool in pools]
         options |= {"connection_class": _ASYNC_SENTINEL[where.kind], "max_connections": where.max_connections}
         pool: Any = AsyncSentinelPool(where.service, sentinels, **options)  # type: ignore[no-untyped-call]
     else:
-        pool = aredis.ConnectionPool(_ASYNC[where.kind], where.max_connections, **options)
+        pool = AsyncPool(_ASYNC[where.kind], where.max_connections, **options)
     return aredis.Redis(connection_pool=pool)
 
 

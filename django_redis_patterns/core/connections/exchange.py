@@ -14,6 +14,7 @@ from redis.exceptions import MaxConnectionsError
 
 from . import errors
 from .breaker import breaker
+from .clients import patience
 from .command import Command
 from .options import RETRY_WINDOW
 
@@ -35,23 +36,15 @@ class Turn:
 Exchange = Generator[Turn, list[Any], list[Any]]
 
 
-def exchange(commands: Sequence[Command], queue: float) -> Exchange:
-    """Yield what is to be sent; is sent the replies to that. Returns all replies, errors in their places.
+def again(commands: Sequence[Command], replies: list[Any], started: float) -> Exchange:
+    """Yield what is to be sent once more; is sent the replies to that. Returns all replies, errors in their places.
 
-    *queue* is how many seconds to wait for a connection when all of the pool's are in use.
+    *replies* are those of the first attempt, which began when the monotonic clock was at *started*.
     """
     alias = commands[0].alias
-    gate = breaker(alias)
-    if (refusal := gate.refusal()) is not None:
-        return [refusal] * len(commands)
-    started = time.monotonic()
-    replies = yield Turn(commands)
-    if not any(isinstance(reply, Exception) for reply in replies):
-        gate.answered()
-        return replies
-    pauses = list(PAUSES)
-    while again := _again(commands, replies, time.monotonic() - started, queue, pauses):
-        turn, places = again
+    gate, queue, pauses = breaker(alias), patience(alias), list(PAUSES)
+    while todo := _todo(commands, replies, time.monotonic() - started, queue, pauses):
+        turn, places = todo
         for place, reply in zip(places, (yield turn), strict=True):
             replies[place] = reply
     silence = next((r for r in replies if isinstance(r, Exception) and errors.is_silence(r)), None)
@@ -62,10 +55,13 @@ def exchange(commands: Sequence[Command], queue: float) -> Exchange:
     return [errors.named(reply, alias) if isinstance(reply, Exception) else reply for reply in replies]
 
 
-def _again(
+def _todo(
     commands: Sequence[Command], replies: list[Any], elapsed: float, queue: float, pauses: list[float]
 ) -> tuple[Turn, list[int]] | None:
-    """Return what to send again, and where it stands; None when all is said."""
+    """Return what to send again, and where it stands; None when all is said.
+
+    *queue* is how many seconds to wait for a connection when all of the pool's are in use.
+    """
     queued = [place for place, reply in enumerate(replies) if isinstance(reply, MaxConnectionsError)]
     if queued and elapsed < queue:
         return Turn([commands[place] for place in queued], random.uniform(*QUEUE_LOOK)), queued

@@ -6,6 +6,8 @@ Pub/sub connections must not be guarded: they owe replies by design.
 """
 
 import asyncio
+import select
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,13 +17,33 @@ from redis import sentinel
 from redis._parsers import Encoder
 from redis.asyncio import connection as asynchronous
 from redis.asyncio import sentinel as asentinel
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 
 from .errors import mark_unsent
 from .options import HEALTH_CHECK_SECONDS
 
-# hiredis' packer crashes the process when a signal handler raises inside it; its parser does not.
-_PACKER = sync.PythonRespSerializer(6000, Encoder("utf-8", "strict", False).encode)  # type: ignore[no-untyped-call]
+_CUTOFF = 6000
+
+
+class _Packer(sync.PythonRespSerializer):
+    """redis-py's own, in less than half its time for what is short.
+
+    hiredis' packer crashes the process when a signal handler raises inside it; its parser does not.
+    """
+
+    def pack(self, *args: Any) -> list[Any]:
+        name = args[0]
+        is_plain, size, pieces = type(name) is str and " " not in name, 0, [b"*%d\r\n" % len(args)]
+        for arg in args:
+            data = arg if type(arg) is bytes else arg.encode() if type(arg) is str else self.encode(arg)
+            size += len(data)
+            if not is_plain or size > _CUTOFF or type(data) is not bytes:
+                return list(super().pack(*args))  # type: ignore[no-untyped-call]
+            pieces.append(b"$%d\r\n%b\r\n" % (len(data), data))
+        return [b"".join(pieces)]
+
+
+_PACKER = _Packer(_CUTOFF, Encoder("utf-8", "strict", False).encode)  # type: ignore[no-untyped-call]
 
 # A connection interrupted before it has said who it is and which database it wants is as unfit as one with a
 # reply unread.
@@ -61,6 +83,8 @@ class _Counting:
 
 
 class _Guard(_Counting):
+    _looks: Any = None
+
     def __init__(self, *args: Any, **options: Any) -> None:
         # A cluster's client does not pass these on.
         given = {"command_packer": _PACKER, "health_check_interval": HEALTH_CHECK_SECONDS, **options}
@@ -76,6 +100,13 @@ class _Guard(_Counting):
             mark_unsent(error)
             raise
         self._owed = 0
+        self._looks = _looks_at(self._sock)  # type: ignore[attr-defined]
+
+    def can_read(self, timeout: float = 0) -> bool:
+        """Return whether something waits to be read. Mostly nothing does, which one look at a plain socket tells."""
+        if not timeout and self._looks is not None and not self._looks.poll(0):
+            return False
+        return bool(super().can_read(timeout))  # type: ignore[misc]
 
     def check_health(self) -> None:
         try:
@@ -104,8 +135,18 @@ class _Guard(_Counting):
         return reply
 
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        self._looks = None
         super().disconnect(*args, **kwargs)  # type: ignore[misc]
         self._owed = 0
+
+
+def _looks_at(sock: Any) -> Any:
+    """Return what tells whether *sock* has something to read; None where only reading tells: TLS keeps some itself."""
+    if isinstance(sock, ssl.SSLSocket) or not hasattr(select, "poll"):
+        return None
+    looks = select.poll()
+    looks.register(sock, select.POLLIN)
+    return looks
 
 
 class _AsyncGuard(_Counting):
@@ -133,11 +174,19 @@ class _AsyncGuard(_Counting):
             await self.connect()
         if check_health:
             await self.check_health()
+        self._refuse_closed()
         self._owed += owed
         cancelled = _cancelled()
         await super().send_packed_command(command, check_health=False)  # type: ignore[misc]
         if _cancelled() > cancelled:  # asyncio.wait_for of Python 3.11 forgets who is cancelled as it ends
             raise asyncio.CancelledError
+
+    def _refuse_closed(self) -> None:
+        """Since Python 3.12 a transport that the loop has closed fails with an AttributeError."""
+        if self._writer.is_closing():  # type: ignore[attr-defined]
+            error = ConnectionError("The connection was closed before the command was sent.")
+            mark_unsent(error)
+            raise error
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
         self._hear_last_words()

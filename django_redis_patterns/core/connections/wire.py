@@ -5,18 +5,16 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
-from redis.cluster import RedisCluster
 from redis.exceptions import MaxConnectionsError
 
 from django_redis_patterns.core import trace
 
 from . import cluster
 from .breaker import breaker
-from .clients import aclient, client, on_reset, patience
+from .clients import aclient, client, is_cluster, on_reset
 from .command import Command
 from .errors import DRIVER_ERRORS
-from .exchange import Turn, exchange
+from .exchange import Turn, again
 
 on_reset(breaker.cache_clear)
 
@@ -26,30 +24,46 @@ def send(commands: Sequence[Command]) -> list[Any]:
 
     What may be sent again is, within the alias' time budget.
     """
-    talk = exchange(commands, patience(commands[0].alias))
-    replies: Any = None
+    gate = breaker(commands[0].alias)
+    if (refusal := gate.refusal()) is not None:
+        return [refusal] * len(commands)
+    started = time.monotonic()
+    replies = _trip(Turn(commands))
+    if _is_fine(replies):
+        gate.answered()
+        return replies
+    talk = again(commands, replies, started)
     try:
+        turn = next(talk)
         while True:
-            turn = talk.send(replies)
-            if turn.pause:
-                time.sleep(turn.pause)
-            replies = _trip(turn)
+            time.sleep(turn.pause)
+            turn = talk.send(_trip(turn))
     except StopIteration as end:
         return list(end.value)
 
 
 async def asend(commands: Sequence[Command]) -> list[Any]:
     """The same on the running event loop."""
-    talk = exchange(commands, patience(commands[0].alias))
-    replies: Any = None
+    gate = breaker(commands[0].alias)
+    if (refusal := gate.refusal()) is not None:
+        return [refusal] * len(commands)
+    started = time.monotonic()
+    replies = await _atrip(Turn(commands))
+    if _is_fine(replies):
+        gate.answered()
+        return replies
+    talk = again(commands, replies, started)
     try:
+        turn = next(talk)
         while True:
-            turn = talk.send(replies)
-            if turn.pause:
-                await asyncio.sleep(turn.pause)
-            replies = await _atrip(turn)
+            await asyncio.sleep(turn.pause)
+            turn = talk.send(await _atrip(turn))
     except StopIteration as end:
         return list(end.value)
+
+
+def _is_fine(replies: list[Any]) -> bool:
+    return not any(isinstance(reply, Exception) for reply in replies)
 
 
 def _trip(turn: Turn) -> list[Any]:
@@ -58,17 +72,14 @@ def _trip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = client(first.alias, block=first.block)
-        if turn.renew and not isinstance(to, RedisCluster):
+        if turn.renew and not is_cluster(first.alias):
             to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
             replies = [to.execute_command(*first.args, **cluster.addressed(to, first.options))]
-        elif isinstance(to, RedisCluster):
+        elif is_cluster(first.alias):
             replies = cluster.round_trip(to, commands)
         else:
-            pipeline = to.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command.args, **command.options)
-            replies = pipeline.execute(raise_on_error=False)
+            replies = to.in_one_trip([(command.args, command.options) for command in commands])
     except DRIVER_ERRORS as error:
         replies = [error] * len(commands)
     return _told(commands, replies, started)
@@ -80,11 +91,12 @@ async def _atrip(turn: Turn) -> list[Any]:
     first = commands[0]
     try:
         to: Any = await aclient(first.alias, block=first.block)
-        if turn.renew and not isinstance(to, AsyncRedisCluster):
+        is_one = not is_cluster(first.alias)
+        if turn.renew and is_one:
             await to.connection_pool.disconnect(inuse_connections=False)
         if len(commands) == 1:
             replies = [await to.execute_command(*first.args, **cluster.addressed(to, first.options))]
-        elif isinstance(to, AsyncRedisCluster):
+        elif not is_one:
             replies = await cluster.around_trip(to, commands)
         else:
             pipeline = to.pipeline(transaction=False)

@@ -18,7 +18,7 @@ from django_redis_patterns.core.connections.errors import DRIVER_ERRORS, named
 from django_redis_patterns.core.connections.options import Target, target
 from django_redis_patterns.exceptions import InvalidConfiguration, RedisDenied, RedisPatternsError
 
-from . import rights, rooms, safety, server, timing, topology
+from . import caches, rights, rooms, safety, server, timing, topology
 from .findings import Finding, Patient, Report, Room, error, examined, ok
 from .show import Page
 
@@ -57,20 +57,22 @@ def handle(command: BaseCommand, **options: Any) -> int:
 
 def diagnose(names: list[str]) -> Report:
     """Examine the connections *names*, or all. Raises `InvalidConfiguration` for a name that nobody configured."""
+    homes = rooms.homes()
     for name in names:
         if name not in settings().connections:
             target(name)
-    homes = rooms.homes()
     patients = [_patient(alias) for alias in names or _aliases(homes)]
+    patients += [] if names else caches.broken()
     by_alias = {patient.alias: patient for patient in patients}
     return Report(patients, [_room(room, by_alias[alias]) for room, alias in homes if alias in by_alias])
 
 
 def _aliases(homes: list[tuple[str, str]]) -> list[str]:
-    """Return all connections; the default that nobody wrote, only if it is one, or somebody needs it."""
+    """Return all connections, and where caches are; the default that nobody wrote, only if it is one, or is needed."""
     needed = {alias for room, alias in homes if rooms.is_used(room)}
     given = {*getattr(django_settings, "REDIS_PATTERNS", {}).get("CONNECTIONS", {})}
-    return [alias for alias in settings().connections if alias in needed | given or _is_configured(alias)]
+    named = [alias for alias in settings().connections if alias in needed | given or _is_configured(alias)]
+    return [*named, *sorted(needed - {*settings().connections})]
 
 
 def _is_configured(alias: str) -> bool:
@@ -131,6 +133,7 @@ def _room(name: str, patient: Patient) -> Room:
         return Room(name, patient.alias, [error("connection", f"{patient.alias} is away, or refuses us: see there")])
     where = target(patient.alias)
     found = [*rooms.eviction(name, patient), *rooms.survival(name, patient)]
+    found += caches.examine(name, patient.alias) if caches.is_one(name) else []
     of_nodes = [examined("rights", rights.examine, name, where, node) for node in patient.nodes]
     return Room(name, patient.alias, [*found, *_of_all(patient.nodes, of_nodes)], rights.line(name, where))
 

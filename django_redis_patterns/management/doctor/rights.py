@@ -16,6 +16,7 @@ from django_redis_patterns.core.connections.errors import DRIVER_ERRORS
 from django_redis_patterns.core.connections.options import Target
 from django_redis_patterns.realtime.layers import BY_ALIAS
 
+from . import caches
 from .findings import Finding, error, ok, reason, unknown
 from .topology import Node
 
@@ -26,13 +27,14 @@ _ON_CHANNELS = ("PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE")
 _CALL = re.compile(r"redis\.p?call\(([^,)]*)")
 _WORD = re.compile(r"'([A-Z]+)'")
 _GLOB = re.compile(r"[\\*?\[\]]")
+_STAR_OR_ESCAPED = re.compile(r"\\(.)|\*")
 #: Arguments with which a command may be asked for; without an entry its key is enough. Nothing is ever run.
 SAMPLES = {
     **dict.fromkeys((*_OF_CLUSTER, "PING", "TIME"), ""),
     "SCAN": "0",
     **dict.fromkeys(("HDEL", "HGET", "HMGET", "ZMSCORE", "ZRANK", "ZREM", "ZREVRANK", "ZSCORE"), "{name} m"),
     **dict.fromkeys(("ZCOUNT", "ZRANGE", "ZRANGEBYSCORE", "ZREMRANGEBYSCORE", "ZREVRANGE"), "{name} 0 1"),
-    **dict.fromkeys(("PEXPIRE", "PEXPIREAT", "SADD", "SET", "ZSCAN"), "{name} 1"),
+    **dict.fromkeys(("EXPIREAT", "INCRBY", "PEXPIRE", "PEXPIREAT", "SADD", "SET", "ZSCAN"), "{name} 1"),
     "GETRANGE": "{name} 0 1",
     "HINCRBY": "{name} f 1",
     **dict.fromkeys(("RENAME", "RENAMENX"), "{name} {name}"),
@@ -53,7 +55,8 @@ SAMPLES = {
 
 def needs(room: str) -> Any:
     """Return the module in which *room* says what it needs."""
-    return import_module(f"django_redis_patterns.{room}.needs")
+    name = "caching.backend" if caches.is_one(room) else room
+    return import_module(f"django_redis_patterns.{name}.needs")
 
 
 @cache
@@ -103,11 +106,15 @@ def _asked(room: str, where: Target) -> list[str]:
 
 
 def _keys(room: str) -> list[str]:
+    if caches.is_one(room):
+        return [f"~{caches.keys(room)}"]
     return [f"~{_prefix()}:{pattern}" for pattern in needs(room).KEYS]
 
 
 def _channels(room: str) -> list[str]:
     layers = getattr(django_settings, "CHANNEL_LAYERS", {}).values()
+    if caches.is_one(room):
+        return []
     is_ours = room == "realtime" and any(layer.get("BACKEND") == BY_ALIAS for layer in layers)
     return [f"&{_prefix()}:{pattern}" for pattern in (*needs(room).CHANNELS, *(["asgi*"] if is_ours else []))]
 
@@ -140,7 +147,7 @@ def _samples(room: str, command: str) -> list[_Sample]:
 
 
 def _filled(template: str, pattern: str) -> list[str]:
-    name = settings().prefix + pattern[1 + len(_prefix()) :].replace("*", "x")
+    name = _STAR_OR_ESCAPED.sub(lambda found: found[1] or "x", pattern[1:])
     return [word.replace("{name}", name) for word in template.split()]
 
 

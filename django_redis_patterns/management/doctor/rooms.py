@@ -9,21 +9,23 @@ from django_redis_patterns.conf import ROOMS, settings
 from django_redis_patterns.leaderboards.following import all_boards
 from django_redis_patterns.ratelimit.rules import rules
 
-from . import rights
+from . import caches, rights
 from .findings import Finding, Patient, error, ok, unknown, warning
 
 
 def homes() -> list[tuple[str, str]]:
-    """Return the rooms and the connections that they use; a room whose boards or rules name their own has several."""
+    """Return rooms and caches, and the connections that they use; a room of which some name their own has several."""
     names = [room.lower() for room in ROOMS]
     found = [(room, getattr(settings(), room).connection) for room in names if is_used(room) is not False]
     found += [("leaderboards", board.connection) for board in all_boards()]
     found += [("ratelimit", rule.alias) for rule in rules().values()]
-    return sorted(set(found), key=lambda home: (names.index(home[0]), home[1]))
+    return [*sorted(set(found), key=lambda home: (names.index(home[0]), home[1])), *caches.homes()]
 
 
 def is_used(room: str) -> bool | None:
     """Return whether the site uses *room*; None when settings and models do not tell."""
+    if caches.is_one(room):
+        return True
     if room == "sessions":
         return str(django_settings.SESSION_ENGINE) == ENGINE
     return True if (room == "leaderboards" and all_boards()) or (room == "ratelimit" and rules()) else None

@@ -5,7 +5,7 @@ import pytest
 import redis
 
 from django_redis_patterns.caching import RedisCache
-from django_redis_patterns.testing.fixtures import sentinel_trio
+from django_redis_patterns.testing.fixtures import sentinel_trio, tls_server
 
 Make = Callable[..., RedisCache]
 

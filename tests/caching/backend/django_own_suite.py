@@ -1,18 +1,22 @@
 """Run by `test_django_suite` in a process of its own: Django's cache tests over our backend.
 
-Usage: python django_own_suite.py FOLDER_WITH_DJANGOS_TESTS CONNECTION_AS_JSON CASE SHARD SHARDS
+Usage: python django_own_suite.py FOLDER_WITH_DJANGOS_TESTS CONNECTION_AS_JSON SHARDS
+
+Most of the tests sleep, so each case is run by SHARDS children side by side, each on a database of its own.
 """
 
 import asyncio
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 
 import django
 from django.conf import settings
 from django.test.runner import DiscoverRunner
 
-tests, connection, case, shard, shards = sys.argv[1:]
+tests, connection, shards = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
 sys.path.insert(0, tests)
 settings.configure(
     SECRET_KEY="tests only",
@@ -21,7 +25,7 @@ settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "cache", "django_redis_patterns"],
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     ROOT_URLCONF="urls",
-    REDIS_PATTERNS={"CONNECTIONS": {"default": json.loads(connection)}},
+    REDIS_PATTERNS={"CONNECTIONS": {"default": connection}},
 )
 django.setup()
 
@@ -78,14 +82,46 @@ class Async(Sync):
 
 
 class Runner(DiscoverRunner):
-    """Every so manieth test: many of them do nothing but sleep."""
+    """Every so manieth test of a case."""
+
+    def __init__(self, case: type, shard: int) -> None:
+        super().__init__(verbosity=1, interactive=False)
+        self._case, self._shard = case, shard
 
     def build_suite(self, *args: object, **kwargs: object) -> object:
-        every = self.test_loader.loadTestsFromTestCase({"sync": Sync, "async": Async}[case])
-        return self.test_suite(list(every)[int(shard) :: int(shards)])
+        every = list(self.test_loader.loadTestsFromTestCase(self._case))
+        return self.test_suite(every[self._shard :: shards])
 
 
-failures = Runner(verbosity=1, interactive=False).run_tests([])
-loop.run(adisconnect())
-loop.close()
-sys.exit(bool(failures))
+def run(case: type, shard: int, database: int) -> bool:
+    """Run one part; returns whether it went well."""
+    connection["DB"] = database
+    failures = Runner(case, shard).run_tests([])
+    loop.run(adisconnect())
+    return not failures
+
+
+def begin(case: type, shard: int, database: int) -> tuple[int, int]:
+    """Begin one part in a child; returns its id, and the file that holds what it says."""
+    said, path = tempfile.mkstemp()
+    os.unlink(path)
+    child = os.fork()
+    if child:
+        return child, said
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    is_well = False
+    try:
+        is_well = run(case, shard, database)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(not is_well)
+
+
+parts = [(case, shard) for case in (Sync, Async) for shard in range(shards)]
+children = [begin(*part, database) for database, part in enumerate(parts, start=1)]
+codes = [os.waitpid(child, 0)[1] for child, _ in children]
+for (case, shard), (_, said), code in zip(parts, children, codes, strict=True):
+    print(f"{case.__name__} {shard}: {'failed' if code else 'went well'}", os.pread(said, 1_000_000, 0).decode())
+sys.exit(any(codes))

@@ -22,6 +22,7 @@ from django_redis_patterns.caching.backend.lease import CLAIM, LEASE
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.testing.fixtures import Face
+from django_redis_patterns.testing.proxy import FaultProxy
 
 from .conftest import Make
 
@@ -311,6 +312,26 @@ def test_a_cancelled_computation_is_the_next_ones_turn(cache: RedisCache) -> Non
         return log.trips
 
     assert asyncio.run(visit()) == 3
+
+
+def test_a_lease_whose_taker_is_cancelled_is_given_back(fault_proxy: FaultProxy, bare_redis: redis.Redis) -> None:
+    """While its reply is on the way: nobody waits for a lease that nobody knows of."""
+    cache = RedisCache(fault_proxy.url, {})
+
+    async def visit() -> None:
+        await cache.aget_or_set("warm", 1)
+        fault_proxy.latency = 0.3
+        task = asyncio.ensure_future(cache.aget_or_set("key", "value", 60))
+        await asyncio.to_thread(wait_until, lambda: bool(bare_redis.exists(":1:key")))
+        fault_proxy.heal()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await adisconnect()
+
+    asyncio.run(visit())
+    wait_until(lambda: not bare_redis.exists(":1:key"))
+    assert cache.get_or_set("key", "next", 60) == "next"
 
 
 def test_waiting_does_not_hold_up_an_event_loop(cache: RedisCache) -> None:

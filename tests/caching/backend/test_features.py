@@ -1,18 +1,20 @@
 """What django-redis' README shows works here: one test for each of its features."""
 
 import logging
+import pickle
 from typing import Any
 
 import pytest
 import redis
 from django.core.cache import caches
 from django_redis import get_redis_connection
+from django_redis.compressors.identity import IdentityCompressor
 from django_redis.serializers.json import JSONSerializer
+from django_redis.serializers.pickle import PickleSerializer
 
 from django_redis_patterns.caching import RedisCache
 from django_redis_patterns.caching.backend import Client
-from django_redis_patterns.core import connections
-from django_redis_patterns.core.connections.breaker import breaker
+from django_redis_patterns.core import connections, trace
 from django_redis_patterns.exceptions import InvalidConfiguration, RedisDenied, RedisUnavailable, SerializationError
 
 from .conftest import Make
@@ -49,6 +51,95 @@ def test_stated_pickle_is_signed_too(make: Make, cache: RedisCache) -> None:
     stated = make(SERIALIZER="django_redis.serializers.pickle.PickleSerializer", PICKLE_VERSION=-1)
     stated.set("key", {1, 2})
     assert cache.get("key") == {1, 2}
+
+
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_a_pickle_is_of_the_version_that_is_asked_for(make: Make, cache: RedisCache, protocol: int) -> None:
+    """Other Pythons may have to read it."""
+    make(PICKLE_VERSION=protocol).set("key", {1, 2})
+    stored = cache.client.get_client().get(":1:key")
+    assert stored[17:19] == bytes([0x80, protocol])
+    assert cache.get("key") == {1, 2}
+
+
+class OwnPickle(PickleSerializer):  # type: ignore[misc]  # django-redis is not typed
+    """A site's own."""
+
+
+def test_a_pickle_serializer_of_the_sites_own_is_signed_too(make: Make, bare_redis: redis.Redis) -> None:
+    """Whatever unpickles loads nothing that is not this site's."""
+    mine = make(SERIALIZER=f"{__name__}.OwnPickle")
+    mine.set("key", {1})
+    assert mine.get("key") == {1}
+    bare_redis.set(":1:key", pickle.dumps({2}), ex=60)
+    assert mine.get("key", "miss") == "miss"
+
+
+def test_nothing_foreign_is_expanded(make: Make, bare_redis: redis.Redis) -> None:
+    """A signature is looked at before a compressor sees anything."""
+    packed = make(COMPRESSOR=f"{__name__}.Expanding")
+    packed.set("key", "mine")
+    Expanding.calls = 0
+    assert packed.get("key") == "mine"
+    bare_redis.set(":1:key", b"p" + b"x" * 100, ex=60)
+    assert packed.get("key", "miss") == "miss"
+    assert Expanding.calls == 1
+
+
+class Expanding(IdentityCompressor):  # type: ignore[misc]  # django-redis is not typed
+    """Counts."""
+
+    calls = 0
+
+    def decompress(self, value: bytes) -> bytes:
+        Expanding.calls += 1
+        return value
+
+
+def test_a_large_value(cache: RedisCache, bare_redis: redis.Redis) -> None:
+    """There is no bound but Redis' own."""
+    large = b"x" * 17_000_000
+    cache.set("key", large, 60)
+    assert cache.get("key") == large
+    bare_redis.delete(":1:key")
+
+
+def test_a_site_may_replace_its_secret_key(cache: RedisCache, settings: Any) -> None:
+    """What the old key signed is read as long as it is among SECRET_KEY_FALLBACKS, and not longer."""
+    cache.set("key", "value", 60)
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another one"
+    assert cache.get("key") == "value"
+    settings.SECRET_KEY_FALLBACKS = []
+    assert cache.get("key") is None
+
+
+def test_what_cannot_be_read_is_told_once_a_minute(
+    cache: RedisCache, bare_redis: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And counted each time: a cache that was django-redis' is full of it."""
+    before = trace.counters().get("caching.undecodable", 0)
+    bare_redis.set(":1:key", pickle.dumps(1), ex=60)
+    with caplog.at_level(logging.WARNING, "django_redis_patterns.caching"):
+        assert [cache.get("key") for _ in range(5)] == [None] * 5
+    assert len(caplog.records) == 1
+    assert trace.counters()["caching.undecodable"] == before + 5
+
+
+def test_the_client_does_what_the_cache_does(cache: RedisCache, bare_redis: redis.Redis) -> None:
+    """An entry is the same, whoever is asked for it; one that is being computed is a miss."""
+    cache.client.set("key", {1}, timeout=60)
+    assert cache.get("key") == cache.client.get("key") == {1}
+    assert cache.client.get_many(["key"]) == {"key": {1}}
+    bare_redis.set(":1:key", b"\0lease:1:x", ex=60)
+    assert cache.client.get("key", "miss") == "miss"
+
+
+@pytest.mark.parametrize("prefix", ["", "shop", "shop:eu", "1:2"])
+def test_keys_come_back_as_they_were_given(make: Make, cache: RedisCache, prefix: str) -> None:
+    """Also where a prefix has colons, and a key too."""
+    made = make(KEY_PREFIX=prefix)
+    made.set_many({"user:1:name": 1, "plain": 2}, 60)
+    assert sorted(made.keys("*")) == sorted(made.iter_keys("*")) == ["plain", "user:1:name"]
 
 
 def test_sets(cache: RedisCache) -> None:
@@ -136,8 +227,9 @@ class Short(Client):
 
 def test_a_client_of_the_sites_own(make: Make, bare_redis: redis.Redis) -> None:
     """Inherits from ours; django-redis' own names are ours; one with connections of its own is refused with advice."""
-    make(CLIENT_CLASS=f"{__name__}.Short").set("key", [1])
-    assert bare_redis.get(":1:key") == "[1]"
+    short = make(CLIENT_CLASS=f"{__name__}.Short")
+    short.set("key", [1])
+    assert (bare_redis.get(":1:key"), short.get("key")) == ("[1]", [1])
     assert make(CLIENT_CLASS="django_redis.client.DefaultClient").client.get_client()
     for name in ("HerdClient", "ShardClient"):
         with pytest.raises(InvalidConfiguration, match=f"{name}.*Leave it out"):
@@ -146,7 +238,6 @@ def test_a_client_of_the_sites_own(make: Make, bare_redis: redis.Redis) -> None:
 
 def gone(**options: Any) -> RedisCache:
     """A cache whose Redis is away."""
-    breaker.cache_clear()
     return RedisCache("redis://127.0.0.1:1/0", {"OPTIONS": options})
 
 

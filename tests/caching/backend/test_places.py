@@ -1,6 +1,7 @@
 """Where a cache is: a LOCATION, a Redis behind sentinels, or a connection that REDIS_PATTERNS names."""
 
 import re
+import ssl
 import time
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from django.core.cache import caches
 
 from django_redis_patterns import caching
 from django_redis_patterns.caching import RedisCache
+from django_redis_patterns.caching.backend import Client
 from django_redis_patterns.checks.caching import check_caches
 from django_redis_patterns.checks.ground import check_shared_database
 from django_redis_patterns.core.connections import client, options
-from django_redis_patterns.exceptions import InvalidConfiguration
+from django_redis_patterns.exceptions import InvalidConfiguration, RedisDenied
 from django_redis_patterns.testing.sentinel import SentinelTrio
 from django_redis_patterns.testing.servers import RedisServer
 
@@ -84,22 +86,82 @@ def test_a_misspelt_connection(settings: Any) -> None:
     assert (found.id, "CACHES['default']" in found.msg) == ("redis_patterns.E201", True)
 
 
-WRONG = [
-    {"CLIENT_CLASS": "django_redis.client.HerdClient"},
-    {"LEASE": 0},
-    {"LEASE": "soon"},
-    {"SERIALIZER": "nobodys.Serializer"},
-    {"SOCKET_TIMEOUT": "long"},
+#: What is refused, and the words of the error that say which option it is and what to write.
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"CLIENT_CLASS": "django_redis.client.HerdClient"}, "HerdClient.*Leave it out"),
+    ({"CLIENT_CLASS": "django_redis.client.ShardClient"}, "ShardClient.*OPTIONS CONNECTION"),
+    ({"CLIENT_CLASS": f"{__name__}.Watching"}, "Watching has get, set.*subclass of RedisCache"),
+    ({"CONNECTION_FACTORY": "shop.redis.Factory"}, "CONNECTION_FACTORY 'shop.redis.Factory'.*Leave it out"),
+    ({"CONNECTION_POOL_CLASS": "shop.redis.Pool"}, "CONNECTION_POOL_CLASS 'shop.redis.Pool'.*Leave it out"),
+    ({"REDIS_CLIENT_CLASS": "shop.redis.Client"}, "REDIS_CLIENT_CLASS"),
+    ({"REDIS_CLIENT_KWARGS": {"single_connection_client": True}}, "REDIS_CLIENT_KWARGS"),
+    ({"CONNECTION_POOL_KWARGS": {"decode_responses": True}}, "'decode_responses'.*Heard are"),
+    ({"CONNECTION_POOL_KWARGS": {"ssl_cert_reqs": None}}, "ssl_cert_reqs.*rediss://"),
+    ({"LEASE": 0}, "LEASE"),
+    ({"LEASE": "soon"}, "LEASE"),
+    ({"SERIALIZER": "nobodys.Serializer"}, "nobodys"),
+    ({"SOCKET_TIMEOUT": "long"}, "timeout must be a number"),
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_other_wrong_options(settings: Any, wrong: dict[str, Any]) -> None:
-    """Are told by the check too."""
+class Watching(Client):
+    """Has operations of its own, as a client of django-redis may have."""
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return None
+
+    set = get
+
+
+@pytest.mark.parametrize(("wrong", "said"), WRONG, ids=lambda wrong: str(wrong)[:40])
+def test_other_wrong_options(settings: Any, wrong: dict[str, Any], said: str) -> None:
+    """Are told by the check too: which option it is, and what to write."""
     settings.CACHES = {"default": {"BACKEND": OURS, "LOCATION": "redis://127.0.0.1:1", "OPTIONS": wrong}}
-    assert [found.id for found in check_caches()] == ["redis_patterns.E201"]
+    (found,) = check_caches()
+    assert found.id == "redis_patterns.E201"
+    assert re.search(said, found.msg)
     settings.CACHES = {"default": {"BACKEND": OURS, "LOCATION": "redis://127.0.0.1:1"}}
     assert check_caches() == []
+
+
+def test_a_factory_of_all_caches(settings: Any) -> None:
+    """Is refused like one of this cache, unless it is django-redis' own."""
+    settings.DJANGO_REDIS_CONNECTION_FACTORY = "shop.redis.Factory"
+    with pytest.raises(InvalidConfiguration, match=r"shop\.redis\.Factory"):
+        RedisCache("redis://127.0.0.1:1", {}).client  # noqa: B018
+    settings.DJANGO_REDIS_CONNECTION_FACTORY = "django_redis.pool.SentinelConnectionFactory"
+    assert RedisCache("redis://127.0.0.1:1", {}).client
+
+
+OF_A_PLACE = {"PASSWORD": "x", "SOCKET_TIMEOUT": 3, "DB": 2, "CONNECTION_POOL_KWARGS": {"max_connections": 5}}
+
+
+@pytest.mark.parametrize("name", OF_A_PLACE)
+def test_a_connection_says_where_it_is(name: str) -> None:
+    """What a cache says beside it would not be heard, so it is told where to write it."""
+    options = {"CONNECTION": "default", name: OF_A_PLACE[name]}
+    with pytest.raises(InvalidConfiguration, match=rf"{name} beside CONNECTION.*CONNECTIONS\['default'\]"):
+        RedisCache("", {"OPTIONS": options}).client  # noqa: B018
+    with pytest.raises(InvalidConfiguration, match="leave out its LOCATION"):
+        RedisCache("redis://127.0.0.1:1", {"OPTIONS": {"CONNECTION": "default"}}).client  # noqa: B018
+
+
+def test_what_a_pool_is_told() -> None:
+    """Login, database and time-outs are heard there too; options of the cache itself come first."""
+    pool = {"db": "4", "username": "app", "password": "pool", "socket_timeout": 3, "socket_keepalive": True}
+    cache = RedisCache("redis://127.0.0.1:1", {"OPTIONS": {"PASSWORD": "mine", "CONNECTION_POOL_KWARGS": pool}})
+    said = options.target(cache.connection).options
+    assert [said[name] for name in ("db", "username", "password", "socket_timeout")] == [4, "app", "mine", 3]
+
+
+@pytest.mark.parametrize("distrust", [None, "none", ssl.CERT_NONE])
+def test_a_server_that_nobody_vouches_for(tls_server: RedisServer, distrust: Any) -> None:
+    """Is refused, unless the site says that it wants no certificate looked at, in the words of django-redis' guide."""
+    url = f"rediss://127.0.0.1:{tls_server.port}/0"
+    with pytest.raises(RedisDenied):
+        RedisCache(url, {}).get("key")
+    cache = RedisCache(url, {"OPTIONS": {"CONNECTION_POOL_KWARGS": {"ssl_cert_reqs": distrust}}})
+    assert cache.get("key") is None
 
 
 def test_a_cache_without_a_place(settings: Any) -> None:
@@ -156,10 +218,10 @@ def test_a_shared_database_is_no_danger(settings: Any) -> None:
 
 def test_the_rights_that_the_guide_names_are_enough(redis_server: RedisServer, bare_redis: redis.Redis) -> None:
     """A user who may do that and nothing more can do all that a key needs."""
-    guide = (Path(caching.__file__).with_name("README.md")).read_text()
-    told = re.search(r"Its user in Redis needs (.*?), beside", guide, re.DOTALL)
+    guide = " ".join(Path(caching.__file__).with_name("README.md").read_text().split())
+    told = re.search(r"For entries that is (.*?), beside", guide)
     assert told
-    rules = told[1].replace("(its `KEY_PREFIX`) and", "").replace("`", "").split()
+    rules = " ".join(told[1].split()).replace("(its `KEY_PREFIX`) and", "").replace("`", "").split()
     bare_redis.execute_command("ACL SETUSER", "app", "reset", "on", ">s3cret", "+ping", *rules)
     cache = RedisCache(redis_server.url.replace("//", "//app:s3cret@"), {"KEY_PREFIX": "shop"})
     try:
