@@ -106,8 +106,7 @@ class Leaderboards:
 @dataclass(frozen=True, kw_only=True)
 class Streams:
     """Seconds: ``LEASE`` until what a vanished consumer had is taken over, ``RETENTION`` for which events are kept if
-    a stream says nothing else (None: for ever), ``IDEMPOTENCY_TTL`` for which a key keeps an event from coming twice.
-    """
+    nothing else is said (None: for ever), ``IDEMPOTENCY_TTL`` for which a key keeps an event from coming twice."""
 
     connection: str = "default"
     lease: float = option(15.0, at_least=1)

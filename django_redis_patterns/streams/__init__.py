@@ -19,6 +19,7 @@ from .entries import Entry
 from .event import Event
 from .history import History
 from .lag import ConsumerLag, Lag
+from .pending import PendingEvent
 from .stream import Stream
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Event",
     "History",
     "Lag",
+    "PendingEvent",
     "Stream",
     "exponential",
 ]

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import cast
 
@@ -98,6 +98,8 @@ class Feed:
             self._changed.notify_all()
 
     def _jobs(self, events: list[Taken], free: int) -> list[Job]:
+        if not events:
+            return []
         with self._changed:
             self._in_hand += len(events)
         if self._consumer.batch > 1:
@@ -107,18 +109,26 @@ class Feed:
     def _lines(self, events: list[Taken], free: int) -> Iterator[list[Taken]]:
         """Yield what is run one after another: short ones, for the sake of speed, and each lane."""
         size = max(min(self._pace.together, -(-len(events) // self.concurrency)), -(-len(events) // max(free, 1)))
-        for _, lane in groupby(_by_lane(events), lambda event: event.lane):
-            yield from _cut(list(lane), size)
+        for lane in self._lanes(events):
+            yield from _cut(lane, size)
 
-    def _batches(self, events: Iterable[Taken]) -> Iterator[list[Taken]]:
+    def _batches(self, events: list[Taken]) -> Iterator[list[Taken]]:
         """Yield batches of one lane; what has failed before is by itself."""
-        for (_, has_failed), group in groupby(_by_lane(events), lambda event: (event.lane, event.failures >= 0)):
-            yield from _cut(list(group), 1 if has_failed else self._consumer.batch)
+        for lane in self._lanes(events):
+            for has_failed, group in groupby(lane, lambda event: event.failures >= 0):
+                yield from _cut(list(group), 1 if has_failed else self._consumer.batch)
+
+    def _lanes(self, events: list[Taken]) -> Iterator[list[Taken]]:
+        """Yield the events of each lane, in their order."""
+        if self._consumer.ordered_by is None:
+            yield events
+            return
+        for _, lane in groupby(sorted(events, key=_lane), _lane):
+            yield list(lane)
 
 
-def _by_lane(events: Iterable[Taken]) -> list[Taken]:
-    """Return events lane by lane; within one, they keep their order."""
-    return sorted(events, key=lambda event: event.lane)
+def _lane(event: Taken) -> bytes:
+    return event.lane
 
 
 def _cut(events: list[Taken], size: int) -> Iterator[list[Taken]]:

@@ -62,6 +62,11 @@ class Job:
         """Yield the events that were run, and how it went. The others were not."""
         return iter(self._ended[:])
 
+    def went_well(self, done: Done) -> bool:
+        """Whether all of it succeeded when it was delivered for the first time, as is usual."""
+        all_ran = done.ran and done.error is None and len(self._ended) == len(self.events)
+        return all_ran and all(error is None and taken.is_first for taken, error in self._ended)
+
     def _failed(self, taken: Taken, error: BaseException) -> None:
         self._ended.append((taken, error))
         if self.key is not None:
@@ -81,9 +86,12 @@ class BatchJob(Job):
 
     __slots__ = ("_good",)
 
+    def __init__(self, seat: Seat, events: list[Taken]) -> None:
+        super().__init__(seat, events)
+        self._good: list[Taken] = []
+
     def run(self) -> Any:
         """Call the handler, unless nothing can be handed to it."""
-        self._good: list[Taken] = []
         batch = list(self._readable())
         if self.is_async:
             return self._acall(batch)
@@ -98,6 +106,11 @@ class BatchJob(Job):
         if done.ran:
             yield from self._ended
             yield from ((taken, done.error) for taken in self._good)
+
+    def went_well(self, done: Done) -> bool:
+        """The same for the one call."""
+        all_ran = done.ran and done.error is None and len(self._good) == len(self.events)
+        return all_ran and all(taken.is_first for taken in self._good)
 
     def _readable(self) -> Iterator[Event]:
         for taken in self.events:

@@ -6,7 +6,7 @@ CHANNELS = ()
 #: What the code sends. What the scripts call is read from the scripts.
 COMMANDS = (
     *("PEXPIRE", "TIME", "XACK", "XADD", "XDEL", "XINFO GROUPS", "XLEN", "XPENDING", "XRANGE", "XREAD"),
-    *("XREADGROUP", "XREVRANGE", "ZADD", "ZRANGE", "ZREM", "ZSCORE"),
+    *("XREADGROUP", "XREVRANGE", "ZADD", "ZMSCORE", "ZRANGE", "ZREM", "ZSCORE"),
 )
 #: What happens when Redis evicts, and whether that is wrong or worth a warning; "" when nothing happens.
 WHEN_EVICTED = "whole logs vanish, with what nobody has handled yet"

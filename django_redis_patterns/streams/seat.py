@@ -36,6 +36,11 @@ class Taken(NamedTuple):
     failures: int = -1
     lane: bytes = b""
 
+    @property
+    def is_first(self) -> bool:
+        """Whether it was never delivered before, and never failed."""
+        return self.deliveries == 1 and self.failures < 0
+
 
 class Record(NamedTuple):
     """How one event ended, in the words of finish.lua."""
@@ -208,11 +213,6 @@ class Seat:
 
 
 def _span(events: Sequence[Taken]) -> tuple[bytes, bytes]:
-    """Return the first and the last id of *events*."""
-    ids = sorted((event.id for event in events), key=_order)
-    return ids[0], ids[-1]
-
-
-def _order(id: bytes) -> tuple[int, int]:
-    milliseconds, _, number = id.partition(b"-")
-    return int(milliseconds), int(number)
+    """Return the first and the last millisecond of *events*."""
+    milliseconds = {event.id.partition(b"-")[0] for event in events}
+    return min(milliseconds, key=int), max(milliseconds, key=int)

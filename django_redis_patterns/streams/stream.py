@@ -1,6 +1,7 @@
 """A log that groups of consumers read, each group at its own pace."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from redis.exceptions import ResponseError
@@ -13,10 +14,11 @@ from django_redis_patterns.exceptions import UnknownGroup
 from .consumer import Consumer
 from .dead_letters import DeadLetters
 from .groups import tend
-from .ids import Moment, before, place
+from .ids import FIRST, LAST, Moment, before, place
 from .lag import MOST_COUNTED, Lag, lag_of
 from .log import Log
-from .registry import register
+from .pending import PendingEvent, pending_of
+from .registry import note, register
 
 LAG = Script("lag.lua", idempotent=True)
 REPLAY = Script("replay.lua", idempotent=True)
@@ -32,6 +34,17 @@ class Stream(Log):
     `lag` tells how much that was. Without either it grows for ever. Every call raises `RedisUnavailable` when Redis is
     away.
     """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        retention: float | timedelta | None = None,
+        maxlen: int | None = None,
+        connection: str | None = None,
+    ) -> None:
+        super().__init__(name, retention=retention, maxlen=maxlen, connection=connection)
+        note(self)
 
     def consumer(
         self,
@@ -101,6 +114,17 @@ class Stream(Log):
             raise UnknownGroup(self.name, group)
         return lag_of(group, told)
 
+    async def _pending(self, io: IO, group: str, count: int = 100) -> list[PendingEvent]:
+        """Return the *count* oldest events that *group* was given and has not acknowledged. Raises `UnknownGroup`."""
+        try:
+            rows: Any = await io.redis.xpending_range(self.keys.log, group, FIRST, LAST, count)
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            raise UnknownGroup(self.name, group) from error
+        due = await io.redis.zmscore(self.keys.of(group).due, [row["message_id"] for row in rows]) if rows else []
+        return [pending_of(row, moment) for row, moment in zip(rows, due, strict=True)]
+
     async def _replay(self, io: IO, group: str, since: Moment) -> None:
         """Give *group* again what is in the log *since* (as in `read`), in its order. Raises `UnknownGroup`.
 
@@ -117,5 +141,6 @@ class Stream(Log):
 
     groups, agroups = both(_groups)
     lag, alag = both(_lag)
+    pending, apending = both(_pending)
     replay, areplay = both(_replay)
     remove_consumer, aremove_consumer = both(_remove_consumer)

@@ -29,13 +29,16 @@ def judge(consumer: Consumer, done: Iterable[Done], ends: Ends) -> list[Note]:
     notes: list[Note] = []
     for one in done:
         job = cast(Job, one.job)
+        if job.went_well(one):
+            ends.done += job.events
+            continue
         ended = list(job.ended(one))
         together = isinstance(job, BatchJob) and sum(error is one.error for _, error in ended) > 1
         for taken, error in ended:
             if error is not None:
                 is_apart = together and error is one.error
                 notes.append(Note(Record("apart", taken) if is_apart else _failed(consumer, taken, error), error))
-            elif taken.deliveries == 1 and taken.failures < 0:
+            elif taken.is_first:
                 ends.done.append(taken)
             else:
                 ends.others.append(Record("drop", taken))

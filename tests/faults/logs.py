@@ -99,6 +99,7 @@ LOGS: dict[str, Row] = {
     "Log.trim": Row(_old, _length, (2, 0)),
     "Stream.groups": Row(_filled(lambda seat: (orders.groups,)), reads=True),
     "Stream.lag": Row(_filled(lambda seat: (orders.lag, "mailers")), reads=True),
+    "Stream.pending": Row(_taken(lambda seat: (orders.pending, "mailers")), _pending, (2,), reads=True),
     "Stream.replay": Row(_taken(lambda seat: (orders.replay, "mailers", "2-0")), _place, ("2-0", f"1-{2**64 - 1}")),
     "Stream.remove_consumer": Row(_taken(lambda seat: (orders.remove_consumer, "mailers", "me")), _due, (0, 2)),
     "DeadLetters.count": Row(_dead(lambda: (orders.dead("mailers").count,)), reads=True),

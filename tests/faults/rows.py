@@ -350,7 +350,7 @@ ROWS: dict[str, Row] = {
     "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),
     "LeaderboardManager.rebuild": Row(_players(_rebuilt), _standing, ([1, 2, 3], [1, 2, 9])),
     "Follower.look": Row(_players(_look_again), _standing, ([1, 2, 3], [1, 2, 9])),
-    "core.hold": Row(lambda: (hold, "default", "test:live", ["me"], 60), lambda redis: redis.zcard("test:live"), (0, 1)),
+    "core.hold": Row(lambda: (hold, "default", "live", ["me"], 60), lambda redis: redis.zcard("live"), (0, 1)),
     **LOGS,
     "realtime.transmit": Row(lambda: (transmit, Message("orders.7", "{}"))),
     "realtime.sign_out": Row(lambda: (sign_out, "7", "digest")),

@@ -58,7 +58,10 @@ class Feed(Protocol):
         """
 
     def recover(self, held: Sequence[Job]) -> Sequence[Job]:
-        """Return the jobs that Redis thinks this child has, and that are not *held*: their reply was lost."""
+        """Return the jobs that Redis thinks this child has, and that are not *held*: their reply was lost.
+
+        Never called while a take is under way.
+        """
 
     def tend(self) -> None:
         """Do what has to be done now and then. Short: ends wait for it."""

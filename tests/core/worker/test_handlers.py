@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from django_redis_patterns.testing.servers import RedisServer
+from tests.core.worker import room
 from tests.core.worker.conftest import Site
 
 AT_ONCE = 3
@@ -22,7 +23,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(autouse=True)
-def fresh_diary(site: Site) -> None:
+def fresh(site: Site) -> None:
+    """Let no test see what came of the words of another."""
+    site.redis.delete(room.ENDS)
     (site.folder / "diary").write_text("")
 
 

@@ -19,19 +19,35 @@ def starts(program: Program, version: int) -> int:
     return program.log.count(f"version {version}\n")
 
 
-def test_code_changes(site: Site, tmp_path: Path) -> None:
-    code = tmp_path / "code"
-    code.mkdir()
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    return folder
+
+
+def started(site: Site, code: Path) -> Program:
     write(code, 'print("version 1", flush=True)')
     program = site.program("--reload", EXTRA_MODULE="own_module", PYTHONPATH=f"{Path.cwd()}:{code}")
     site.push("wait:go:1")
     until(lambda: site.noted("began"))
+    return program
+
+
+def test_code_changes(site: Site, code: Path) -> None:
+    """What has begun is finished first."""
+    program = started(site, code)
     write(code, 'print("version 2", flush=True)')
     until(lambda: "Code has changed" in program.log)
-    (tmp_path / "go").touch()
+    (site.folder / "go").touch()
     until(lambda: starts(program, 2))
     assert site.ends() == {"ok wait:go:1": 1}
 
+
+@pytest.mark.slow
+def test_code_is_broken_for_a_while(site: Site, code: Path) -> None:
+    (site.folder / "go").touch()
+    program = started(site, code)
     write(code, "this is no Python")
     until(lambda: "starts again when code changes" in program.log)
     write(code, 'print("version 3", flush=True)')
