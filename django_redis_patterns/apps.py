@@ -1,4 +1,4 @@
-"""The Django app: registers checks, finds topics, forgets settings and clients when tests override them."""
+"""The Django app: registers checks, finds topics and events, forgets settings and clients when tests override them."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class RedisPatternsConfig(AppConfig):
         checks.register_all()
         sign_out.connect()
         setting_changed.connect(_settings_changed, dispatch_uid="django_redis_patterns")
-        autodiscover_modules("topics")
+        autodiscover_modules("topics", "events")
 
 
 def _settings_changed(*, setting: str, **_: Any) -> None:

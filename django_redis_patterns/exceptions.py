@@ -16,6 +16,9 @@ RedisPatternsError
 │   └── StaleFence           somebody has written with a newer fence
 ├── RebuildOvertaken         a leaderboard is being rebuilt by somebody who began later
 ├── InexactScore             a score that a board would round (also a ValueError)
+├── StreamError
+│   ├── UnknownGroup         (also a LookupError) a group that the stream does not have
+│   └── EventLost            an event that a consumer works on is another's now
 └── UnknownTopic             a topic that no class declares (also a LookupError)
 """
 
@@ -161,6 +164,26 @@ class RebuildOvertaken(RedisPatternsError):
             f"This rebuild of {board!r} changed nothing: another one began after it, or Redis has lost its data "
             "meanwhile. Start it again unless another one is running."
         )
+
+
+class StreamError(RedisPatternsError):
+    """Root of what streams raise."""
+
+
+class UnknownGroup(StreamError, LookupError):
+    """The stream has no ``group`` of that name: no consumer of it has ever been there, or Redis has lost it."""
+
+    def __init__(self, stream: str, group: str) -> None:
+        super().__init__(f"The stream {stream!r} has no group {group!r}. Its consumer makes it when it starts.")
+        self.stream, self.group = stream, group
+
+
+class EventLost(StreamError):
+    """The event ``id`` was ours, and was given to another consumer since, or acknowledged: stop working on it."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"The event {id} is not this consumer's any more: another one may be working on it.")
+        self.id = id
 
 
 class UnknownTopic(RedisPatternsError, LookupError):

@@ -13,3 +13,7 @@ rank_changed = Signal()
 #: A request was over a limit. ``sender`` is the rate limits' ``Decision``; sends ``request`` and ``decision``, whose
 #: ``allowed`` is True in shadow mode.
 rate_limited = Signal()
+
+#: Events left a log before a group had run them (``maxlen``, or somebody's XTRIM). Sends ``stream: str``,
+#: ``group: str`` and ``ids: list[str]``.
+events_trimmed = Signal()

@@ -15,6 +15,8 @@ redis_patterns.W302  rate limits with a match, and no middleware that applies th
 redis_patterns.W303  our rate limit middleware after one that refuses requests: those are not counted
 redis_patterns.W304  two backends that limit logins: each attempt counts twice
 redis_patterns.E501  to E507, W501: what a model says about its board; its manager reports it (leaderboards/declared.py)
+redis_patterns.E601  a handler of a stream on a connection that is not there
+redis_patterns.W601  a stream without a retention: it grows for ever
 redis_patterns.E801  channels_redis' core layer on redis-py 8: an idle socket dies after five seconds
 redis_patterns.W801  channels_redis' core layer with redis-py's cap of 100 connections
 redis_patterns.W802  channels_redis' pub/sub layer without retries: a restart of Redis is an error
@@ -24,7 +26,7 @@ redis_patterns.W804  daphne, which does not tell a slow client from a fast one
 
 from django.core import checks
 
-from . import caching, ground, ratelimit, realtime, sessions
+from . import caching, ground, ratelimit, realtime, sessions, streams
 
 
 def register_all() -> None:
@@ -40,6 +42,8 @@ def register_all() -> None:
         ratelimit.check_rate_limit_middleware,
         ratelimit.check_limited_login,
         ratelimit.check_proxies,
+        streams.check_consumers,
+        streams.check_growth,
         realtime.check_channel_layers,
         realtime.check_websocket_server,
     ):

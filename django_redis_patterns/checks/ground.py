@@ -10,6 +10,7 @@ from django_redis_patterns.conf import Connection, settings
 from django_redis_patterns.core.connections import options
 from django_redis_patterns.core.connections.caches import BACKENDS
 from django_redis_patterns.exceptions import InvalidConfiguration, without_secrets
+from django_redis_patterns.streams.registry import consumers
 
 from .caching import OUR_CACHE
 from .sessions import ENGINE
@@ -70,7 +71,9 @@ def _harmed() -> list[tuple[str, str]]:
     """Return the rooms of which the settings tell that they are used, and what a flush does to them."""
     given = getattr(django_settings, "REDIS_PATTERNS", {})
     sessions = [("sessions", "log everybody out")] if django_settings.SESSION_ENGINE == ENGINE else []
-    return sessions + ([("locks", "take them from their holders")] if "LOCKS" in given else [])
+    locks = [("locks", "take them from their holders")] if "LOCKS" in given else []
+    streams = [("streams", "lose what nobody has handled yet")] if "STREAMS" in given or consumers() else []
+    return sessions + locks + streams
 
 
 def _sharing(connection: str) -> list[str]:

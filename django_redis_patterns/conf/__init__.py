@@ -104,6 +104,17 @@ class Leaderboards:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Streams:
+    """Seconds: ``LEASE`` until what a vanished consumer had is taken over, ``RETENTION`` for which events are kept if
+    nothing else is said (None: for ever), ``IDEMPOTENCY_TTL`` for which a key keeps an event from coming twice."""
+
+    connection: str = "default"
+    lease: float = option(15.0, at_least=1)
+    retention: float | None = option(None, at_least=0)
+    idempotency_ttl: float = option(86400.0, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Realtime:
     """``CONNECTION``: which Redis carries the messages."""
 
@@ -127,6 +138,7 @@ class Settings:
     ratelimit: RateLimit = RateLimit()
     locks: Locks = Locks()
     leaderboards: Leaderboards = Leaderboards()
+    streams: Streams = Streams()
     realtime: Realtime = Realtime()
 
 
@@ -136,6 +148,7 @@ ROOMS: dict[str, type] = {
     "RATELIMIT": RateLimit,
     "LOCKS": Locks,
     "LEADERBOARDS": Leaderboards,
+    "STREAMS": Streams,
     "REALTIME": Realtime,
 }
 

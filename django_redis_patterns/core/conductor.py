@@ -237,7 +237,9 @@ def refuse_to_block_a_loop(seconds: float) -> None:
     """Raise `SynchronousOnlyOperation` when waiting *seconds* would hold up a running event loop."""
     if not seconds or asyncio._get_running_loop() is None:  # get_running_loop() would raise: slower than a near hit
         return
-    raise SynchronousOnlyOperation("This waits and would block the event loop: await its async twin (the a... name).")
+    raise SynchronousOnlyOperation(
+        "This waits and would block the event loop: await its async twin (the a... name), or use `async for`."
+    )
 
 
 def result(run: Run) -> Any:

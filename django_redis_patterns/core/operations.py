@@ -6,7 +6,7 @@ loop, and a `batch` collects the commands of many operations and sends them in o
 """
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import cache, update_wrapper
 from inspect import iscoroutinefunction
@@ -21,6 +21,7 @@ from .conductor import Body, Call, Gather, Locate, Run, Sleep, Wait, adrive, ask
 from .connections.clients import is_cluster
 from .connections.command import Command
 from .connections.options import Address
+from .iteration import Iteration
 from .scripts import Script
 
 P = ParamSpec("P")
@@ -148,6 +149,28 @@ def both(body: Callable[..., Coroutine[Any, Any, Any]]) -> tuple[Callable[..., A
     _dress(aface, body, "a")
     face.start, face.twin = start, aface  # type: ignore[attr-defined]
     return face, aface
+
+
+@overload
+def both_iter(body: Callable[Concatenate[IO, P], AsyncGenerator[T, None]]) -> Callable[P, Iteration[T]]: ...
+@overload
+def both_iter(
+    body: Callable[Concatenate[S, IO, P], AsyncGenerator[T, None]],
+) -> Callable[Concatenate[S, P], Iteration[T]]: ...
+def both_iter(body: Callable[..., AsyncGenerator[Any, None]]) -> Callable[..., Iteration[Any]]:
+    """Return the face of *body*, an ``async def`` that yields: ``read = both_iter(_read)``.
+
+    There is one for both colours, as Django's querysets have it: ``for entry in log.read()`` and ``async for``. A
+    batch takes none, since nobody knows how many trips it makes.
+    """
+
+    start = _starter(body)
+
+    def face(*args: Any, **kwargs: Any) -> Iteration[Any]:
+        return Iteration(lambda: start(*args, **kwargs))
+
+    _dress(face, body, "")
+    return face
 
 
 def _dress(face: Callable[..., Any], body: Callable[..., Any], prefix: str) -> None:

@@ -47,7 +47,7 @@ class Json:
     def loads(self, data: bytes) -> Any:
         """Return what `dumps` was given, as far as JSON can tell it."""
         try:
-            return json.loads(_body(data, self.FORMAT))
+            return json.loads(_body(data, self.FORMAT).decode())  # of bytes it would guess the encoding
         except (ValueError, RecursionError) as error:
             raise SerializationError("Stored bytes are not JSON.") from error
 

@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 USER_CODE = """
-from django_redis_patterns.core.operations import IO, batch, both
+from collections.abc import AsyncGenerator
+
+from django_redis_patterns.core.operations import IO, batch, both, both_iter
 
 
 class Board:
@@ -18,6 +20,12 @@ class Board:
         return [str(name) for name in await io.redis.zrange("board", 0, count - 1)]
 
     top, atop = both(_top)
+
+    async def _rows(self, io: IO, since: int = 0) -> AsyncGenerator[int, None]:
+        for row in await io.redis.zrange("board", since, -1):
+            yield len(row)
+
+    rows = both_iter(_rows)
 
 
 async def _ping(io: IO, times: int) -> bool:
@@ -43,6 +51,10 @@ CASES = {
     "batch()(board.top, 'three')": 'has incompatible type "str"; expected "int"',
     "board.atop(3)": "must be used",
     "names: list[str] = board.atop(3)": "Incompatible types in assignment",
+    "reveal_type([row for row in board.rows(3)])": 'Revealed type is "list[int]"',
+    "reveal_type([row async for row in board.rows(since=3)])": 'Revealed type is "list[int]"',
+    "board.rows('three')": 'has incompatible type "str"; expected "int"',
+    "batch()(board.rows, 3).value.upper()": '"Iteration[int]" has no attribute "upper"',
 }
 
 

@@ -22,6 +22,7 @@ from django_redis_patterns.caching.near import Link, beat
 from django_redis_patterns.caching.place import Tag
 from django_redis_patterns.caching.tally import all_stats
 from django_redis_patterns.caching.through import claim
+from django_redis_patterns.core.worker.lease import hold
 from django_redis_patterns.leaderboards import Leaderboard, Trending
 from django_redis_patterns.leaderboards.sync import Follower
 from django_redis_patterns.locks import Held, lock
@@ -39,31 +40,14 @@ from django_redis_patterns.realtime.sign_out import sign_out
 from django_redis_patterns.realtime.transmit import Message, transmit
 from django_redis_patterns.sessions import SessionMiddleware, SessionStore, for_user, logout, logout_everywhere
 from tests.boards.models import Player
+from tests.faults.logs import LOGS
+from tests.faults.row import Call, Look, Row
 from tests.sessions.conftest import login
 
 songs = Leaderboard("songs", windows=["day", "all"], ties="competition")
 hot = Trending("articles", half_life="30d")
 login_limit = Limiter("login", "5/d", algorithm="log")
 USER = User(pk=7, username="ada")
-
-Call = tuple[Any, ...]  # a sync face and its arguments
-Look = Callable[[redis.Redis], Any]
-
-
-@dataclass
-class Row:
-    """One operation: what is there before it, the call, and what tells how often it took effect.
-
-    ``outcomes``: what *look* may find when the call failed, the untouched state first. A call that returned has
-    left the last of them.
-    """
-
-    prepare: Callable[[], Call]
-    look: Look = lambda redis: None
-    outcomes: tuple[Any, ...] = (None,)
-    reads: bool = False
-    waits: bool = False  # which a batch cannot
-    goes_on: bool = False  # it returns without Redis, and may then have had no effect there
 
 
 def _songs(face: Any, *args: Any) -> Callable[[], Call]:
@@ -366,6 +350,8 @@ ROWS: dict[str, Row] = {
     "LeaderboardManager.reconcile": Row(_players(_wrong), _standing, ([1, 2, 3], [1, 2, 9]), waits=True),
     "LeaderboardManager.rebuild": Row(_players(_rebuilt), _standing, ([1, 2, 3], [1, 2, 9])),
     "Follower.look": Row(_players(_look_again), _standing, ([1, 2, 3], [1, 2, 9])),
+    "core.hold": Row(lambda: (hold, "default", "live", ["me"], 60), lambda redis: redis.zcard("live"), (0, 1)),
+    **LOGS,
     "realtime.transmit": Row(lambda: (transmit, Message("orders.7", "{}"))),
     "realtime.sign_out": Row(lambda: (sign_out, "7", "digest")),
     "sessions.for_user": Row(_session(lambda session: (for_user, USER)), reads=True),

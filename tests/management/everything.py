@@ -33,6 +33,7 @@ from django_redis_patterns.realtime.sign_out import sign_out
 from django_redis_patterns.realtime.transmit import channel_of
 from tests.boards.models import Lap, Play, Player, Sale, Vote
 from tests.core.desks import Ear, until
+from tests.management.logs import of_streams
 from tests.sessions.conftest import login
 
 
@@ -255,5 +256,6 @@ ROOMS = {
     "ratelimit": of_ratelimit,
     "locks": of_locks,
     "leaderboards": of_leaderboards,
+    "streams": of_streams,
     "realtime": of_realtime,
 }

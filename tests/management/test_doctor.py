@@ -41,7 +41,7 @@ def test_all_is_well(doctor: Doctor, server_with: Start) -> None:
         ["✓", "reachable"],
         ["✓", "topology"],
     ]
-    rooms = ("sessions", "caching", "ratelimit", "locks", "leaderboards", "realtime")
+    rooms = ("sessions", "caching", "ratelimit", "locks", "leaderboards", "streams", "realtime")
     assert {f"{room}  on default" for room in rooms} < set(lines)
     assert "ACL SETUSER" not in text
     assert doctor("--acl", default=server.url)[1].count("ACL SETUSER NAME ") == 1 + len(rooms)
@@ -58,7 +58,7 @@ def test_the_document(doctor: Doctor, server_with: Start) -> None:
     assert {*connection["findings"][0]} == {"topic", "level", "text", "cure", "values"}
     values = {name: value for one in connection["findings"] for name, value in one["values"].items()}
     assert values.keys() >= {"p50_ms", "p95_ms", "p99_ms", "skew_s", "policy", "maxmemory", "version", "role", "tls"}
-    rooms = ["sessions", "caching", "ratelimit", "locks", "leaderboards", "realtime"]
+    rooms = ["sessions", "caching", "ratelimit", "locks", "leaderboards", "streams", "realtime"]
     assert [room["room"] for room in document["rooms"]] == rooms
     assert {*document["rooms"][0]} == {"room", "connection", "acl", "findings"}
 
@@ -99,7 +99,8 @@ def test_sessions_must_not_be_evicted(doctor: Doctor, server_with: Start, policy
     server = server_with(*WELL, "--maxmemory-policy", policy)
     document = doctor.document(default=server.url)
     told = {room["room"]: levels(room["findings"])["eviction"] for room in document["rooms"]}
-    expected = {"caching": "ok", "ratelimit": "warning", "locks": "error", "leaderboards": "warning", "realtime": "ok"}
+    expected = {"caching": "ok", "ratelimit": "warning", "locks": "error", "leaderboards": "warning"}
+    expected |= {"streams": "error", "realtime": "ok"}
     assert told == {"sessions": "error", **expected}
     code, text = doctor(default=server.url)
     assert code == 1

@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.commands import READ_COMMANDS
 
-_HARMLESS = READ_COMMANDS | {"ECHO", "INFO", "PING", "TIME"}
+_HARMLESS = READ_COMMANDS | {"ECHO", "INFO", "PING", "TIME", "XINFO GROUPS"}
 
 
 @dataclass

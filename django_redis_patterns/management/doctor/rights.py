@@ -25,6 +25,7 @@ DOCTOR = ("ACL WHOAMI", "INFO", "MULTI", "PING", "TIME")
 _OF_CLUSTER = ("CLUSTER SLOTS", "COMMAND")
 _ON_CHANNELS = ("PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE")
 _CALL = re.compile(r"redis\.p?call\(([^,)]*)")
+_CONTAINER = re.compile(r"redis\.p?call\('(XGROUP|XINFO)', '([A-Z]+)'")
 _WORD = re.compile(r"'([A-Z]+)'")
 _GLOB = re.compile(r"[\\*?\[\]]")
 _STAR_OR_ESCAPED = re.compile(r"\\(.)|\*")
@@ -50,6 +51,21 @@ SAMPLES = {
     "ZADD": "{name} 1 m",
     "ZINCRBY": "{name} 1 m",
     "ZUNIONSTORE": "{name} 1 {name}",
+    "HSETNX": "{name} f v",
+    "SPOP": "{name} 1",
+    "XACK": "{name} g 1-1",
+    "XADD": "{name} * f v",
+    "XCLAIM": "{name} g c 0 1-1",
+    "XDEL": "{name} 1-1",
+    "XGROUP CREATE": "{name} g 0",
+    "XGROUP DELCONSUMER": "{name} g c",
+    "XGROUP SETID": "{name} g 0",
+    "XINFO CONSUMERS": "{name} g",
+    "XPENDING": "{name} g",
+    **dict.fromkeys(("XRANGE", "XREVRANGE"), "{name} - +"),
+    "XREAD": "STREAMS {name} 0",
+    "XREADGROUP": "GROUP g c STREAMS {name} >",
+    "XTRIM": "{name} MAXLEN 1",
 }
 
 
@@ -63,9 +79,11 @@ def needs(room: str) -> Any:
 def commands(room: str) -> frozenset[str]:
     """Return what *room* sends, and what its scripts call."""
     module = needs(room)
-    scripts = sorted((Path(module.__file__).parent / "lua").glob("*.lua"))
-    called = {word for path in scripts for call in _CALL.findall(path.read_text()) for word in _WORD.findall(call)}
-    return frozenset({*module.COMMANDS, *called, *(("EVALSHA", "EVAL") if scripts else ())})
+    scripts = [path.read_text() for path in sorted((Path(module.__file__).parent / "lua").glob("*.lua"))]
+    called = {word for text in scripts for call in _CALL.findall(text) for word in _WORD.findall(call)}
+    parts = {pair for text in scripts for pair in _CONTAINER.findall(text)}
+    whole = called - {container for container, _ in parts} | {" ".join(pair) for pair in parts}
+    return frozenset({*module.COMMANDS, *whole, *(("EVALSHA", "EVAL") if scripts else ())})
 
 
 def words(room: str, where: Target) -> list[str]:

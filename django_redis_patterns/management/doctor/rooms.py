@@ -8,6 +8,7 @@ from django_redis_patterns.checks.sessions import ENGINE
 from django_redis_patterns.conf import ROOMS, settings
 from django_redis_patterns.leaderboards.following import all_boards
 from django_redis_patterns.ratelimit.rules import rules
+from django_redis_patterns.streams.registry import consumers
 
 from . import caches, rights
 from .findings import Finding, Patient, error, ok, unknown, warning
@@ -19,6 +20,7 @@ def homes() -> list[tuple[str, str]]:
     found = [(room, getattr(settings(), room).connection) for room in names if is_used(room) is not False]
     found += [("leaderboards", board.connection) for board in all_boards()]
     found += [("ratelimit", rule.alias) for rule in rules().values()]
+    found += [("streams", one.stream.connection) for one in consumers()]
     return [*sorted(set(found), key=lambda home: (names.index(home[0]), home[1])), *caches.homes()]
 
 
@@ -28,7 +30,8 @@ def is_used(room: str) -> bool | None:
         return True
     if room == "sessions":
         return str(django_settings.SESSION_ENGINE) == ENGINE
-    return True if (room == "leaderboards" and all_boards()) or (room == "ratelimit" and rules()) else None
+    declared = {"leaderboards": all_boards, "ratelimit": rules, "streams": consumers}
+    return True if room in declared and declared[room]() else None
 
 
 def eviction(room: str, patient: Patient) -> Iterator[Finding]:
