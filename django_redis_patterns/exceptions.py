@@ -16,7 +16,8 @@ RedisPatternsError
 │   └── StaleFence           somebody has written with a newer fence
 ├── QueueError
 │   ├── JobLost              the job was ours, and is not any more: somebody else may have run it
-│   └── TaskTimeout          (also Python's TimeoutError) a task ran for longer than it may
+│   ├── TaskTimeout          (also Python's TimeoutError) a task ran for longer than it may
+│   └── TaskKilled           each process that ran a task died: never raised, an error of its result
 ├── RebuildOvertaken         a leaderboard is being rebuilt by somebody who began later
 ├── InexactScore             a score that a board would round (also a ValueError)
 ├── StreamError
@@ -175,6 +176,10 @@ class JobLost(QueueError):
 
 class TaskTimeout(QueueError, TimeoutError):
     """A task ran for longer than its ``timeout``, in seconds. Raised inside of it."""
+
+
+class TaskKilled(QueueError):
+    """Each process that ran a task died meanwhile. Never raised: what the errors of its result say."""
 
 
 class RebuildOvertaken(RedisPatternsError):

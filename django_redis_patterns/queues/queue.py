@@ -1,5 +1,6 @@
 """The queue: push, take, look, and change one's mind."""
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -236,8 +237,8 @@ class Queue:
 
 
 def due_at(moment: datetime) -> str:
-    """Return *moment* as an `Entry` has it."""
-    return f"@{round(moment.timestamp() * 1000)}"
+    """Return *moment* as an `Entry` has it: not a millisecond before."""
+    return f"@{math.ceil(moment.timestamp() * 1000)}"
 
 
 def _checked_id(id: str | None) -> str:

@@ -12,6 +12,7 @@ from django_redis_patterns.queues.fire import fire
 from django_redis_patterns.queues.look import look, wait_for_end
 from django_redis_patterns.queues.moves import Claim, Taker, dead, done, recover, release, sleep, step_once
 from django_redis_patterns.queues.records import Entry, record
+from tests.errands import tasks as errands
 from tests.faults.row import Call, Row
 
 thumbs = Queue("thumbs")
@@ -70,6 +71,15 @@ def _finish() -> Call:
     return (take.finish, None)
 
 
+def _task() -> Call:
+    backend = errands.add.get_backend()
+    return (backend.enter, *backend._ready(errands.add, (1,), {}))
+
+
+def _tasks(redis: redis.Redis) -> int:
+    return redis.llen(Queue("default").place.keys.ready)
+
+
 def _state(redis: redis.Redis) -> State:
     waiting = redis.llen(KEYS.ready) + redis.zcard(KEYS.ranked) + redis.zcard(KEYS.later)
     return waiting, redis.hlen(KEYS.running), redis.zcard(KEYS.dead)
@@ -120,4 +130,5 @@ JOBS: dict[str, Row] = {
     "queues.fire": Row(
         lambda: (fire, thumbs.place, "daily", NOON, False, record(b"j1")), _state, ((0, 0, 0), (1, 0, 0))
     ),
+    "RedisBackend.enter": Row(_task, _tasks, (0, 1)),
 }

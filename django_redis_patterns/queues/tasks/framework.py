@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from django.tasks.backends.base import BaseTaskBackend
     from django.tasks.backends.dummy import DummyBackend
     from django.tasks.backends.immediate import ImmediateBackend
-    from django.tasks.base import Task, TaskError
+    from django.tasks.base import TASK_REFRESH_ATTRS, Task, TaskError
     from django.tasks.base import Task as TaskOf
     from django.tasks.base import TaskResult as ResultOf
     from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
@@ -19,7 +19,7 @@ else:
         from django.tasks.backends.base import BaseTaskBackend
         from django.tasks.backends.dummy import DummyBackend
         from django.tasks.backends.immediate import ImmediateBackend
-        from django.tasks.base import Task, TaskError
+        from django.tasks.base import TASK_REFRESH_ATTRS, Task, TaskError
         from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
         from django.tasks.signals import task_enqueued, task_finished, task_started
         from django.utils.json import normalize_json
@@ -28,7 +28,7 @@ else:
         from django_tasks.backends.base import BaseTaskBackend
         from django_tasks.backends.dummy import DummyBackend
         from django_tasks.backends.immediate import ImmediateBackend
-        from django_tasks.base import Task, TaskError
+        from django_tasks.base import TASK_REFRESH_ATTRS, Task, TaskError
         from django_tasks.exceptions import InvalidTaskError as InvalidTask
         from django_tasks.exceptions import TaskResultDoesNotExist
         from django_tasks.signals import task_enqueued, task_finished, task_started
@@ -52,6 +52,7 @@ else:
 
 
 __all__ = [
+    "TASK_REFRESH_ATTRS",
     "BaseTaskBackend",
     "DummyBackend",
     "ImmediateBackend",

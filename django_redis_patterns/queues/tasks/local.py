@@ -31,6 +31,14 @@ class _Local:
         """Do the same in a coroutine."""
         return self.get_result(result_id)
 
+    def cancel(self: Any, result_id: str) -> bool:
+        """Take a task back; it has run."""
+        return False
+
+    async def acancel(self: Any, result_id: str) -> bool:
+        """Do the same in a coroutine."""
+        return bool(self.cancel(result_id))
+
 
 class ImmediateBackend(_Local, framework.ImmediateBackend):
     """Runs a task at once, in the caller's thread; `enqueue_on_commit` at the commit. It tries once, without limit."""
@@ -65,8 +73,7 @@ class DummyBackend(_Local, framework.DummyBackend):
     def enqueue(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Note the task; returns its result, which stays ready."""
         self.validate_task(task)
-        result = new_result(task, get_random_string(32), args, kwargs, enqueued_at=timezone.now())
-        return self._note(result)
+        return self._note(new_result(task, get_random_string(32), args, kwargs))
 
     def enqueue_on_commit(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Note it when the transaction commits."""
@@ -81,11 +88,8 @@ class DummyBackend(_Local, framework.DummyBackend):
         self.results = [result for result in self.results if result.id != result_id]
         return len(self.results) < before
 
-    async def acancel(self, result_id: str) -> bool:
-        """Do the same in a coroutine."""
-        return self.cancel(result_id)
-
     def _note(self, result: AnyResult) -> AnyResult:
+        object.__setattr__(result, "enqueued_at", timezone.now())
         self.results.append(result)
         task_enqueued.send(type(self), task_result=result)
         return deepcopy(result)  # it must not change with what is noted

@@ -7,12 +7,14 @@ from typing import Any
 from django_redis_patterns.conf import settings
 from django_redis_patterns.conf.values import known
 from django_redis_patterns.exceptions import InvalidConfiguration
+from django_redis_patterns.queues.durations import seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """``connection``: another one than that of ``REDIS_PATTERNS["QUEUES"]``. ``result_ttl``: seconds for which a
-    successful result is kept, 0 for none. ``max_attempts``: how often a task may run that does not say it."""
+    """``connection``: another one than that of ``REDIS_PATTERNS["QUEUES"]``. ``result_ttl``: how long a successful
+    result is kept, in seconds or a timedelta, 0 for none. ``max_attempts``: how often a task may run that does not say
+    it."""
 
     connection: str | None = None
     result_ttl: float = 24 * 3600.0
@@ -25,11 +27,14 @@ def options(alias: str, given: Mapping[str, Any]) -> Options:
     for name in given:
         known(name, names, f"TASKS[{alias!r}] has no option", "options")
     where = f"OPTIONS of TASKS[{alias!r}]:"
-    if not isinstance(tries := given.get("max_attempts", 1), int) or tries < 1:
-        raise InvalidConfiguration(f"{where} max_attempts is 1 or more, not {tries!r}.")
-    if not isinstance(ttl := given.get("result_ttl", 0), int | float) or ttl < 0:
-        raise InvalidConfiguration(f"{where} result_ttl is a number of seconds, not {ttl!r}.")
-    found = Options(**given)
+    tries = given.get("max_attempts", 1)
+    if not isinstance(tries, int) or isinstance(tries, bool) or tries < 1:
+        raise InvalidConfiguration(f"{where} max_attempts is a whole number from 1 on, not {tries!r}.")
+    try:
+        ttl = seconds(given.get("result_ttl", Options.result_ttl), "result_ttl")
+    except (TypeError, ValueError) as error:
+        raise InvalidConfiguration(f"{where} {error}") from error
+    found = Options(**{**given, "result_ttl": ttl})
     if found.connection is not None:
         known(found.connection, settings().connections, f"{where} there is no connection", "connections")
     return found

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from .framework import ResultOf
+from django_redis_patterns.queues.durations import Duration
+from django_redis_patterns.queues.durations import seconds as in_seconds
+
+from .framework import TASK_REFRESH_ATTRS, ResultOf
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -13,17 +16,21 @@ R = TypeVar("R")
 class Result(ResultOf[P, R]):  # type: ignore[misc]  # Django's is frozen, whatever its stubs say
     """Django's, which can be waited for, and taken back."""
 
-    def wait(self, seconds: float = 30.0) -> bool:
+    def wait(self, seconds: Duration = 30.0) -> bool:
         """Wait until the task has finished, at most *seconds*; returns whether it has. The result is then as of now.
 
         Nobody polls: the end is told. Raises `TaskResultDoesNotExist` when it is not kept any more, or was cancelled.
         """
-        self._become(self._backend.wait(self.id, seconds))
+        longest = in_seconds(seconds, "seconds")
+        if not self.is_finished:
+            self._become(self._backend.wait(self.id, longest))
         return bool(self.is_finished)
 
-    async def await_(self, seconds: float = 30.0) -> bool:
+    async def await_(self, seconds: Duration = 30.0) -> bool:
         """Do the same in a coroutine: `wait`, whose twin cannot be called ``await``."""
-        self._become(await self._backend.await_(self.id, seconds))
+        longest = in_seconds(seconds, "seconds")
+        if not self.is_finished:
+            self._become(await self._backend.await_(self.id, longest))
         return bool(self.is_finished)
 
     def cancel(self) -> bool:
@@ -39,13 +46,5 @@ class Result(ResultOf[P, R]):  # type: ignore[misc]  # Django's is frozen, whate
         return self.task.get_backend()
 
     def _become(self, other: Any) -> None:
-        for name in (
-            "status",
-            "errors",
-            "worker_ids",
-            "started_at",
-            "last_attempted_at",
-            "finished_at",
-            "_return_value",
-        ):
+        for name in TASK_REFRESH_ATTRS:
             object.__setattr__(self, name, getattr(other, name))

@@ -1,6 +1,5 @@
 """One run of a task, by a worker."""
 
-import asyncio
 import logging
 import traceback
 from collections.abc import Sequence
@@ -9,18 +8,19 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.core.exceptions import SuspiciousOperation
-from django.utils import timezone
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 
 from django_redis_patterns.core.worker.backoff import exponential
 from django_redis_patterns.core.worker.feed import Done
-from django_redis_patterns.exceptions import SerializationError, TaskTimeout
+from django_redis_patterns.exceptions import SerializationError
+from django_redis_patterns.queues.durations import seconds
 from django_redis_patterns.queues.moves import Claim, End, again, back, dead, done
 
 from .framework import TaskContext, TaskError, TaskResultStatus, normalize_json, task_finished, task_started
+from .moments import milliseconds, now
 from .options import Options
-from .stored import LONGEST_TRACEBACK, AnyResult, Call, Past, call_of, claimed, milliseconds, notes, value_of
-from .timeouts import clock
+from .stored import LONGEST_TRACEBACK, AnyResult, Call, Past, call_of, claimed, notes, past_of, value_of
+from .timeouts import alimited, limited
 
 logger = logging.getLogger("django_redis_patterns.queues")
 #: Seconds between attempts of a task that does not say it.
@@ -35,20 +35,26 @@ class TaskJob:
     def __init__(self, claim: Claim, queue: str, child: str) -> None:
         self.claim, self._queue, self._child = claim, queue, child
         self._call: Call | None = None
+        self._sender: type | None = None
         self._refusal = ""
         self.result: AnyResult | None = None
         self._delay: float | None = None  # until the next attempt, when this one has failed
         try:
-            self._call = call_of(claim.record, queue)
-        except (SerializationError, SuspiciousOperation) as error:
+            call = call_of(claim.record, queue)
+            self._sender = type(call.task.get_backend())
+            self._call = call
+        except (SerializationError, SuspiciousOperation, ImproperlyConfigured) as error:
             self._refusal = str(error)
         self.is_async = self._call is not None and iscoroutinefunction(self._call.task.func)
 
     def run(self) -> Any:
-        """Call the task, and tell its signals; returns what is to be stored. A coroutine, if it is one."""
+        """Call the task, and tell its signals; returns what is to be stored. A coroutine, if it is one.
+
+        A receiver that fails before the call fails the attempt; one that fails after it changes nothing, and is logged.
+        """
         if self._call is None:
             raise SuspiciousOperation(self._refusal)
-        self.result = claimed(self._call, self.claim, self._queue, self._child, timezone.now())
+        self.result = claimed(self._call, self.claim, self._queue, self._child)
         return self._arun(self._call, self.result) if self.is_async else self._run(self._call, self.result)
 
     def end(self, ended: Done) -> End:
@@ -66,49 +72,49 @@ class TaskJob:
         return dead(self.claim, "".join(traceback.format_exception_only(ended.error)).strip()[:1000], past)
 
     def _run(self, call: Call, result: AnyResult) -> bytes:
-        backend = type(call.task.get_backend())
-        task_started.send(sender=backend, task_result=result)
         try:
-            if call.task.timeout is None:
+            task_started.send(sender=self._sender, task_result=result)
+            with limited(call.task.seconds):
                 value = call.task.func(*self._args(call, result), **call.kwargs)
-            else:
-                with clock.limit(call.task.timeout):
-                    value = call.task.func(*self._args(call, result), **call.kwargs)
-            self._succeed(result, value)
+            stored = self._succeed(result, value)
         except BaseException as error:
             if self._fail(call, result, error):
-                task_finished.send(sender=backend, task_result=result)
+                task_finished.send_robust(sender=self._sender, task_result=result)
             raise
-        task_finished.send(sender=backend, task_result=result)
-        return value_of(result, self.claim.record)
+        task_finished.send_robust(sender=self._sender, task_result=result)
+        return stored
 
     async def _arun(self, call: Call, result: AnyResult) -> bytes:
-        backend = type(call.task.get_backend())
-        await task_started.asend(sender=backend, task_result=result)
         try:
-            self._succeed(result, await _limited(call, self._args(call, result)))
+            await task_started.asend(sender=self._sender, task_result=result)
+            async with alimited(call.task.seconds):
+                value = await call.task.func(*self._args(call, result), **call.kwargs)
+            stored = self._succeed(result, value)
         except BaseException as error:
-            if self._fail(call, result, error):  # not asend, whose receivers do not see what is being handled
-                await sync_to_async(task_finished.send)(sender=backend, task_result=result)
+            if self._fail(call, result, error):  # not by asend, whose receivers do not see what is being handled
+                await sync_to_async(task_finished.send_robust)(sender=self._sender, task_result=result)
             raise
-        await task_finished.asend(sender=backend, task_result=result)
-        return value_of(result, self.claim.record)
+        await task_finished.asend_robust(sender=self._sender, task_result=result)
+        return stored
 
     def _args(self, call: Call, result: AnyResult) -> Sequence[Any]:
         return [TaskContext(task_result=result), *result.args] if call.task.takes_context else result.args
 
-    def _succeed(self, result: AnyResult, value: Any) -> None:
+    def _succeed(self, result: AnyResult, value: Any) -> bytes:
+        """Note what came out; returns it as it is stored."""
         _become(result, _return_value=normalize_json(value))
-        _become(result, status=TaskResultStatus.SUCCESSFUL, finished_at=timezone.now())
+        _become(result, status=TaskResultStatus.SUCCESSFUL, finished_at=now(result.last_attempted_at))
+        return value_of(result, self.claim.record)
 
     def _fail(self, call: Call, result: AnyResult, error: BaseException) -> bool:
         """Note the error, and decide what follows; returns whether it was the last attempt."""
         path = f"{type(error).__module__}.{type(error).__qualname__}"
         told = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
         result.errors.append(TaskError(exception_class_path=path, traceback=told))
+        _become(result, _return_value=None, finished_at=None)  # what it returned may be what cannot be stored
         self._delay = _delay(call, result, error)
         if self._delay is None:
-            _become(result, status=TaskResultStatus.FAILED, finished_at=timezone.now())
+            _become(result, status=TaskResultStatus.FAILED, finished_at=now(result.last_attempted_at))
             return True
         _become(result, status=TaskResultStatus.READY)
         text = "Task id=%s path=%s failed: attempt %d, the next one is in %.1f s."
@@ -117,21 +123,10 @@ class TaskJob:
 
     def _past(self, result: AnyResult) -> Past:
         """What is known of all attempts; names of the dead are kept elsewhere."""
-        workers = [name for name in result.worker_ids if name not in self.claim.deaths]
+        workers = [*past_of(self.claim.past).workers, self._child]
         errors = [[error.exception_class_path, error.traceback] for error in result.errors]
-        return Past(milliseconds(result.started_at), milliseconds(result.last_attempted_at), workers, errors)
-
-
-async def _limited(call: Call, args: Sequence[Any]) -> Any:
-    if call.task.timeout is None:
-        return await call.task.func(*args, **call.kwargs)
-    try:
-        async with asyncio.timeout(call.task.timeout) as limit:
-            return await call.task.func(*args, **call.kwargs)
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise TaskTimeout(f"It ran for more than {call.task.timeout:g} s.") from error
+        started, last = [milliseconds(at) for at in (result.started_at, result.last_attempted_at) if at]
+        return Past(started, last, workers, errors)
 
 
 def _delay(call: Call, result: AnyResult, error: BaseException) -> float | None:
@@ -144,7 +139,8 @@ def _delay(call: Call, result: AnyResult, error: BaseException) -> float | None:
     if isinstance(backoff, exponential):
         return backoff.after(failures)
     try:
-        return backoff(error, result)
+        chosen = backoff(error, result)
+        return None if chosen is None else seconds(chosen, "What a backoff returns")
     except Exception:
         logger.exception("The backoff of %s failed.", task.module_path)
         return BACKOFF.after(failures)

@@ -3,19 +3,19 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from django.core.exceptions import SuspiciousOperation
 
 from django_redis_patterns.core.serializers import Json
-from django_redis_patterns.exceptions import SerializationError
-from django_redis_patterns.queues.ids import made_at
+from django_redis_patterns.exceptions import QueueError, SerializationError, TaskKilled
 from django_redis_patterns.queues.look import Found
 from django_redis_patterns.queues.moves import Claim
 from django_redis_patterns.queues.records import body_of, priority_of
 
 from .framework import TaskError, TaskResultStatus
+from .moments import enqueued_at, exact, latest, microseconds, milliseconds, moment, now
 from .result import Result
 from .task import RedisTask, find, restored
 
@@ -41,19 +41,25 @@ class Call:
 
 @dataclass(slots=True)
 class Past:
-    """What is known of earlier attempts; times in ms since 1970."""
+    """What is known of attempts that have failed; times in ms since 1970."""
 
     started: int | None = None
     last: int | None = None
     workers: list[str] = field(default_factory=list)
     errors: list[list[str]] = field(default_factory=list)
 
+    @property
+    def moments(self) -> dict[str, datetime | None]:
+        """When the first and the last of them began."""
+        started, last = (None if ms is None else moment(ms) for ms in (self.started, self.last))
+        return {"started_at": started, "last_attempted_at": last}
+
 
 def body(task: AnyTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
     """Return a call as it is stored; its arguments are normal JSON."""
     call: list[Any] = [task.module_path, args, kwargs]
     if task.backend != DEFAULT_ALIAS or task.run_after is not None:
-        call += [task.backend, milliseconds(task.run_after)]
+        call += [task.backend, task.run_after and microseconds(task.run_after)]
     return _FORMAT + _json(call).encode("utf-8", "surrogatepass")
 
 
@@ -68,8 +74,8 @@ def call_of(record: bytes, queue: str) -> Call:
     right = isinstance(path, str) and isinstance(args, list) and isinstance(kwargs, dict) and isinstance(alias, str)
     if stored[:1] != _FORMAT or not right:
         raise SerializationError("What was queued is no task.")
-    priority, after = priority_of(record), moment(run_after)
-    task = restored(find(path), queue_name=queue, priority=priority, backend=alias, run_after=after)
+    after = None if run_after is None else exact(run_after)
+    task = restored(find(path), queue_name=queue, priority=priority_of(record), backend=alias, run_after=after)
     return Call(task, args, kwargs)
 
 
@@ -87,7 +93,7 @@ def notes(past: Past) -> bytes:
 def value_of(result: AnyResult, record: bytes) -> bytes:
     """Return a successful result as it is stored, with the call that it is of."""
     errors = [[error.exception_class_path, error.traceback] for error in result.errors]
-    times = [milliseconds(result.started_at), milliseconds(result.last_attempted_at), milliseconds(result.finished_at)]
+    times = [milliseconds(at) for at in (result.started_at, result.last_attempted_at, result.finished_at) if at]
     told = _json([*times, result.worker_ids, errors, result.return_value])
     return record + b"\n" + told.encode("utf-8", "surrogatepass")
 
@@ -117,18 +123,19 @@ def place_of(result_id: str) -> tuple[str, str]:
     return (id, queue) if id and queue else ("", "")
 
 
-def claimed(call: Call, claim: Claim, queue: str, worker: str, now: datetime) -> AnyResult:
+def claimed(call: Call, claim: Claim, queue: str, worker: str) -> AnyResult:
     """Return the result of a task that starts now."""
-    past = past_of(claim.past)
+    past, enqueued = past_of(claim.past), enqueued_at(claim.id)
+    began = now(enqueued)
     return new_result(
         call.task,
         result_id(claim.id, queue),
         call.args,
         call.kwargs,
         status=TaskResultStatus.RUNNING,
-        enqueued_at=enqueued_at(claim.id),
-        started_at=moment(past.started) or now,
-        last_attempted_at=now,
+        enqueued_at=enqueued,
+        started_at=past.moments["started_at"] or began,
+        last_attempted_at=began,
         errors=errors_of(past),
         worker_ids=[*past.workers, *claim.deaths, worker],
     )
@@ -147,19 +154,31 @@ def found_result(found: Found, id: str, queue: str) -> AnyResult | None:
 
 
 def _unfinished(found: Found, record: bytes, id: str, queue: str) -> AnyResult:
-    call, past = call_of(record, queue), past_of(found.past)
+    call, past, enqueued = call_of(record, queue), past_of(found.past), enqueued_at(id)
     claim = Claim(id, record, found.past, found.kills, "")
-    known: dict[str, Any] = {"enqueued_at": enqueued_at(id), "errors": errors_of(past)}
-    known |= {"started_at": moment(past.started), "last_attempted_at": moment(past.last)}
+    known: dict[str, Any] = {"enqueued_at": enqueued, "errors": errors_of(past), **past.moments}
     workers = [*past.workers, *claim.deaths]
     if found.claim is not None:
         worker, _, since = found.claim.decode().split(" ")
         workers.append(worker)
-        known |= {"status": TaskResultStatus.RUNNING, "last_attempted_at": moment(int(since))}
-        known["started_at"] = known["started_at"] or known["last_attempted_at"]
+        began = latest(moment(int(since)), enqueued)
+        known |= {"status": TaskResultStatus.RUNNING, "last_attempted_at": began}
+        known["started_at"] = known["started_at"] or began
     elif found.died_ms is not None:
-        known |= {"status": TaskResultStatus.FAILED, "finished_at": moment(int(float(found.died_ms)))}
+        died = latest(moment(int(float(found.died_ms))), known["last_attempted_at"], enqueued)
+        known |= {"status": TaskResultStatus.FAILED, "finished_at": died}
+        known["errors"] += _unraised(found, claim.deaths, past)
     return new_result(call.task, result_id(id, queue), call.args, call.kwargs, worker_ids=workers, **known)
+
+
+def _unraised(found: Found, deaths: list[str], past: Past) -> list[TaskError]:
+    """Return why a task failed, where no exception of it says so."""
+    reason = (found.reason or b"").decode("utf-8", "replace")
+    is_killed = reason.startswith(f"{len(deaths)} processes died")
+    if past.errors and not is_killed:
+        return []
+    error = TaskKilled if is_killed else QueueError
+    return [TaskError(exception_class_path=f"{error.__module__}.{error.__qualname__}", traceback=reason)]
 
 
 def _successful(stored: bytes, id: str, queue: str) -> AnyResult:
@@ -186,19 +205,3 @@ def _successful(stored: bytes, id: str, queue: str) -> AnyResult:
 def errors_of(past: Past) -> list[TaskError]:
     """Return the errors of earlier attempts."""
     return [TaskError(exception_class_path=path, traceback=trace) for path, trace in past.errors]
-
-
-def enqueued_at(id: str) -> datetime | None:
-    """Return when a task was enqueued, which its id tells."""
-    made = made_at(id)
-    return None if made is None else datetime.fromtimestamp(made, UTC)
-
-
-def milliseconds(moment: datetime | None) -> int | None:
-    """Return a moment as it is stored."""
-    return None if moment is None else round(moment.timestamp() * 1000)
-
-
-def moment(milliseconds: int | None) -> datetime | None:
-    """Return a moment that was stored."""
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

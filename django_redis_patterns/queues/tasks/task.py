@@ -1,16 +1,20 @@
 """A task of ours: one of ``django.tasks``, with what that leaves open."""
 
 import inspect
-import string
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from django.core.exceptions import SuspiciousOperation
-from django.utils.module_loading import autodiscover_modules
+from django.utils.module_loading import autodiscover_modules, import_string
 
-from .framework import InvalidTask, TaskContext, TaskOf, task_backends
+from django_redis_patterns.queues.durations import Duration
+from django_redis_patterns.queues.durations import seconds as in_seconds
+
+from .framework import InvalidTask, Task, TaskContext, TaskOf, task_backends
 from .result import Result
+from .rules import complaint
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,7 +23,6 @@ R = TypeVar("R")
 TaskBackoff: TypeAlias = Callable[[BaseException, Any], float | None]
 #: How one is called in `enqueue_many`: by keywords, by places, or by both.
 Call: TypeAlias = Mapping[str, Any] | Sequence[Any]
-UNTIL = ("started", "finished")
 
 _tasks: dict[str, "RedisTask[Any, Any]"] = {}
 
@@ -29,23 +32,39 @@ class RedisTask(TaskOf[P, R]):
     """What `task` makes.
 
     ``max_attempts``: None is the backend's. ``backoff(exception, task_result)``: seconds until the next attempt.
-    ``timeout``: seconds that it may run. ``unique``: a template of its arguments; while a task with the same text waits
+    ``timeout``: how long it may run. ``unique``: a template of its arguments; while a task with the same text waits
     (or runs, ``unique_until="finished"``), `enqueue` returns the result of that one.
     """
 
     max_attempts: int | None = None
     backoff: TaskBackoff | None = None
-    timeout: float | None = None
+    timeout: Duration | None = None
     unique: str | None = None
     unique_until: str = "finished"
 
     def __post_init__(self) -> None:
         TaskOf.__post_init__(self)
-        if complaint := _complaint(self):
-            raise InvalidTask(f"{self.module_path}: {complaint}")
+        if text := complaint(self):
+            raise InvalidTask(f"{self.module_path}: {text}")
         known = _tasks.get(self.module_path)
         if known is None or known.func is not self.func:  # another one of the same function was made by using()
             _tasks[self.module_path] = self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without its functions, which are those of the task that the other side declares."""
+        kept = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("func", "backoff")
+        }
+        return _unpickled, (self.module_path, kept)
+
+    def __deepcopy__(self, memo: Any) -> "RedisTask[P, R]":
+        """Nothing of it changes."""
+        return self
+
+    @property
+    def seconds(self) -> float | None:
+        """Its ``timeout``."""
+        return None if self.timeout is None else in_seconds(self.timeout, "timeout")
 
     if TYPE_CHECKING:
 
@@ -72,21 +91,6 @@ class RedisTask(TaskOf[P, R]):
         bound = inspect.signature(self.func).bind(*given, **kwargs)
         bound.apply_defaults()
         return f"{self.module_path}:{self.unique.format_map(bound.arguments)}"
-
-
-def _complaint(task: RedisTask[Any, Any]) -> str:
-    if task.max_attempts is not None and task.max_attempts < 1:
-        return f"max_attempts is 1 or more, not {task.max_attempts}."
-    if task.timeout is not None and not task.timeout > 0:
-        return f"timeout is more than 0 seconds, not {task.timeout}."
-    if task.unique_until not in UNTIL:
-        return f"unique_until is {' or '.join(map(repr, UNTIL))}, not {task.unique_until!r}."
-    names = {
-        name.partition(".")[0].partition("[")[0] for _, name, *_ in string.Formatter().parse(task.unique or "") if name
-    }
-    if unknown := names - set(inspect.signature(task.func).parameters):
-        return f"unique={task.unique!r} names no argument of it: {', '.join(sorted(unknown))}."
-    return ""
 
 
 def _ours(task: RedisTask[Any, Any]) -> Any:
@@ -133,7 +137,10 @@ def task(function: Any = None, *, backend: str = "default", **options: Any) -> A
     It may be enqueued on any backend; a foreign one ignores what is ours.
     """
     if "run_after" in options:
-        raise TypeError("run_after is not for all calls: write task.using(run_after=...).enqueue(...).")
+        raise TypeError(
+            "run_after cannot be defined statically with the @task decorator. "
+            "Use .using(run_after=...) to set it dynamically."
+        )
 
     def wrap(function: Callable[..., Any]) -> RedisTask[Any, Any]:
         own = task_backends[backend].task_class
@@ -150,14 +157,36 @@ def find(path: str) -> RedisTask[Any, Any]:
     """
     if path not in _tasks:
         autodiscover_modules("tasks")
-    if path not in _tasks:
+    found = _tasks.get(path) or _declared_elsewhere(path)
+    if found is None:
         raise SuspiciousOperation(f"{path!r} is no task that this site declares in a module `tasks` of its apps.")
-    return _tasks[path]
+    return found
+
+
+def _declared_elsewhere(path: str) -> RedisTask[Any, Any] | None:
+    """Return one that was declared for another backend, and enqueued on ours by ``using(backend=...)``."""
+    module, _, name = path.rpartition(".")
+    found = vars(sys.modules.get(module, object)).get(name)
+    if not isinstance(found, Task) or found.module_path != path:
+        return None
+    return _copy(RedisTask, {field.name: getattr(found, field.name) for field in fields(Task)})
 
 
 def restored(task: RedisTask[Any, Any], **changes: Any) -> RedisTask[Any, Any]:
     """Return *task* as it was enqueued, whatever is valid by now."""
-    copy = object.__new__(type(task))
-    for field in fields(task):
-        object.__setattr__(copy, field.name, changes.get(field.name, getattr(task, field.name)))
+    return _copy(type(task), {field.name: getattr(task, field.name) for field in fields(task)} | changes)
+
+
+def _copy(kind: type[RedisTask[Any, Any]], values: Mapping[str, Any]) -> RedisTask[Any, Any]:
+    copy = object.__new__(kind)
+    for field in fields(kind):
+        object.__setattr__(copy, field.name, values.get(field.name, field.default))
     return copy
+
+
+def _unpickled(path: str, kept: Mapping[str, Any]) -> RedisTask[Any, Any]:
+    """As Django does, import what a pickle says, which is trusted."""
+    declared = import_string(path)
+    if not isinstance(declared, RedisTask):
+        raise ValueError(f"Expected {path!r} to point to a Task instance.")
+    return restored(declared, **kept)
