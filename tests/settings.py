@@ -28,5 +28,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 REDIS_PATTERNS = {"CONNECTIONS": {"default": {"URL": "redis://127.0.0.1:1/0"}}}
 TASKS = {
     "default": {"BACKEND": "django_redis_patterns.queues.tasks.RedisBackend", "QUEUES": ["default", "mail"]},
+    "stock": {"BACKEND": "tests.errands.stock.Backend"},
     "any": {"BACKEND": "django_redis_patterns.queues.tasks.RedisBackend", "QUEUES": [], "OPTIONS": {"result_ttl": 0}},
 }

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from django_redis_patterns.core.connections import client
-from django_redis_patterns.queues.tasks import exponential, task
+from django_redis_patterns.queues.tasks import exponential, framework, task
 
 NOW = exponential(0.001, max=0.001)
 
@@ -84,3 +84,36 @@ def die(key: str) -> None:
     client().rpush(key, str(os.getpid()))
     client().expire(key, 600)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task
+def unstorable() -> int:
+    return 10**5000  # more digits than Python writes
+
+
+@task
+def leave(error: str) -> None:
+    raise SystemExit(error) if error == "SystemExit" else KeyboardInterrupt(error)
+
+
+@task(max_attempts=3, backoff=NOW)
+async def afail(text: str) -> None:
+    raise ValueError(text)
+
+
+@task(max_attempts=3)
+def lingering(text: str) -> None:
+    """Its backoff is the tests'."""
+    raise ValueError(text)
+
+
+def undeclared() -> None:
+    raise AssertionError("Nobody may call it.")
+
+
+def _foreign(a: int, b: int = 0) -> int:
+    return a + b
+
+
+_foreign.__qualname__ = "foreign"
+foreign = framework.Task(func=_foreign, backend="stock")

@@ -125,8 +125,9 @@ class TaskJob:
         """What is known of all attempts; names of the dead are kept elsewhere."""
         workers = [*past_of(self.claim.past).workers, self._child]
         errors = [[error.exception_class_path, error.traceback] for error in result.errors]
-        started, last = [milliseconds(at) for at in (result.started_at, result.last_attempted_at) if at]
-        return Past(started, last, workers, errors)
+        moments = (result.started_at, result.last_attempted_at, result.finished_at)
+        started, last, finished = [None if at is None else milliseconds(at) for at in moments]
+        return Past(started, last, workers, errors, finished)
 
 
 def _delay(call: Call, result: AnyResult, error: BaseException) -> float | None:

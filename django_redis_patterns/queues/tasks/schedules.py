@@ -7,7 +7,7 @@ the last run that was missed is made up for.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
@@ -20,6 +20,7 @@ from django_redis_patterns.queues.fire import fire
 from django_redis_patterns.queues.keys import Place
 from django_redis_patterns.queues.records import record
 
+from .framework import normalize_json
 from .stored import body
 from .task import RedisTask, find
 
@@ -34,12 +35,13 @@ class Schedule:
     name: str
     task: str
     cron: str
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any]
+    args: list[Any]
+    kwargs: dict[str, Any]
 
     def last_before(self, moment: datetime) -> datetime:
         """Return its last moment until *moment*."""
-        found: datetime = next(_cronsim()(self.cron, timezone.localtime(moment) + timedelta(seconds=1), reverse=True))
+        local = moment.astimezone(timezone.get_default_timezone())
+        found: datetime = next(_cronsim()(self.cron, local + timedelta(seconds=1), reverse=True))
         return found
 
     def found(self) -> RedisTask[Any, Any]:
@@ -73,11 +75,11 @@ class Clockwork:
 
     def __call__(self) -> None:
         """Put in what is due by now, or soon."""
-        now = timezone.now()
+        now = datetime.now(UTC)
         for schedule, task in _of(self._queue):
             moment = schedule.last_before(now + AHEAD)
             if self._put.get(schedule.name) != moment:
-                stored = record(body(task, list(schedule.args), dict(schedule.kwargs)), task.priority)
+                stored = record(body(task, schedule.args, schedule.kwargs), int(task.priority))
                 fire(_place(task), schedule.name, moment, moment <= now, stored)
                 self._put[schedule.name] = moment
 
@@ -96,17 +98,27 @@ def _place(task: RedisTask[Any, Any]) -> Place:
 
 def _read(name: str, given: Any) -> Schedule:
     where = f"SCHEDULES[{name!r}] in QUEUES of REDIS_PATTERNS"
-    if not isinstance(given, Mapping) or not {"task", "cron"} <= given.keys():
+    if not isinstance(given, Mapping) or not all(isinstance(given.get(name), str) for name in ("task", "cron")):
         raise InvalidConfiguration(f'{where} is like {{"task": "shop.tasks.digest", "cron": "0 7 * * *"}}.')
     for option in given:
         known(option, [f.name for f in fields(Schedule) if f.name != "name"], f"{where} has no option", "options")
     try:
-        _cronsim()(given["cron"], timezone.now())
+        _cronsim()(given["cron"], datetime.now(UTC))
     except ValueError as error:
         raise InvalidConfiguration(
             f"{where}: {given['cron']!r} is no cron expression of five fields: {error}."
         ) from error
-    return Schedule(name=name, **{"args": (), "kwargs": {}} | dict(given))
+    return Schedule(name=name, task=given["task"], cron=given["cron"], **_called_with(given, where))
+
+
+def _called_with(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    args, kwargs = given.get("args", ()), given.get("kwargs", {})
+    if not isinstance(args, list | tuple) or not isinstance(kwargs, Mapping):
+        raise InvalidConfiguration(f'{where}: args is a list, and kwargs like {{"name": 1}}.')
+    try:
+        return {"args": normalize_json(args), "kwargs": normalize_json(kwargs)}
+    except (TypeError, ValueError) as error:
+        raise InvalidConfiguration(f"{where}: args and kwargs are what JSON can hold. {error}.") from error
 
 
 def _cronsim() -> Any:

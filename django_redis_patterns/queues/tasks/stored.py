@@ -47,6 +47,7 @@ class Past:
     last: int | None = None
     workers: list[str] = field(default_factory=list)
     errors: list[list[str]] = field(default_factory=list)
+    finished: int | None = None  # there was no other attempt
 
     @property
     def moments(self) -> dict[str, datetime | None]:
@@ -69,13 +70,14 @@ def call_of(record: bytes, queue: str) -> Call:
     try:
         path, args, kwargs, *rest = json.loads(stored[len(_FORMAT) :].decode("utf-8", "surrogatepass"))
         alias, run_after = rest or (DEFAULT_ALIAS, None)
-    except (ValueError, TypeError, RecursionError) as error:
+        after = None if run_after is None else exact(run_after)
+        priority = priority_of(record)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise SerializationError(f"What was queued is no task: {error}") from error
     right = isinstance(path, str) and isinstance(args, list) and isinstance(kwargs, dict) and isinstance(alias, str)
     if stored[:1] != _FORMAT or not right:
         raise SerializationError("What was queued is no task.")
-    after = None if run_after is None else exact(run_after)
-    task = restored(find(path), queue_name=queue, priority=priority_of(record), backend=alias, run_after=after)
+    task = restored(find(path), queue_name=queue, priority=priority, backend=alias, run_after=after)
     return Call(task, args, kwargs)
 
 
@@ -87,7 +89,7 @@ def past_of(notes: bytes | None) -> Past:
 
 def notes(past: Past) -> bytes:
     """Return it as it is stored."""
-    return _json([past.started, past.last, past.workers, past.errors]).encode("utf-8", "surrogatepass")
+    return _json([past.started, past.last, past.workers, past.errors, past.finished]).encode("utf-8", "surrogatepass")
 
 
 def value_of(result: AnyResult, record: bytes) -> bytes:
@@ -165,20 +167,18 @@ def _unfinished(found: Found, record: bytes, id: str, queue: str) -> AnyResult:
         known |= {"status": TaskResultStatus.RUNNING, "last_attempted_at": began}
         known["started_at"] = known["started_at"] or began
     elif found.died_ms is not None:
-        died = latest(moment(int(float(found.died_ms))), known["last_attempted_at"], enqueued)
-        known |= {"status": TaskResultStatus.FAILED, "finished_at": died}
-        known["errors"] += _unraised(found, claim.deaths, past)
+        died = past.finished or int(float(found.died_ms))
+        ended = latest(moment(died), known["last_attempted_at"], enqueued)
+        known |= {"status": TaskResultStatus.FAILED, "finished_at": ended}
+        known["errors"] += [] if past.finished else [_unraised(found, claim.deaths)]
     return new_result(call.task, result_id(id, queue), call.args, call.kwargs, worker_ids=workers, **known)
 
 
-def _unraised(found: Found, deaths: list[str], past: Past) -> list[TaskError]:
-    """Return why a task failed, where no exception of it says so."""
+def _unraised(found: Found, deaths: list[str]) -> TaskError:
+    """Return why a task failed that was ended by somebody else."""
+    kind = TaskKilled if deaths else QueueError
     reason = (found.reason or b"").decode("utf-8", "replace")
-    is_killed = reason.startswith(f"{len(deaths)} processes died")
-    if past.errors and not is_killed:
-        return []
-    error = TaskKilled if is_killed else QueueError
-    return [TaskError(exception_class_path=f"{error.__module__}.{error.__qualname__}", traceback=reason)]
+    return TaskError(exception_class_path=f"{kind.__module__}.{kind.__qualname__}", traceback=reason)
 
 
 def _successful(stored: bytes, id: str, queue: str) -> AnyResult:
