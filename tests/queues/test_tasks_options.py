@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 from django.core import checks
-from django.core.exceptions import SuspiciousOperation
 from django.test import override_settings
 from django.utils import timezone
 
 from django_redis_patterns.core.connections import client
 from django_redis_patterns.exceptions import InvalidConfiguration
 from django_redis_patterns.queues import Queue
-from django_redis_patterns.queues.records import Entry, record
 from django_redis_patterns.queues.tasks import RedisBackend, exponential, run_tasks, task
 from django_redis_patterns.queues.tasks.framework import InvalidTask, TaskResultStatus, task_backends
 from django_redis_patterns.queues.tasks.framework import Task as DjangosTask
@@ -163,50 +161,6 @@ def test_a_unique_task_whose_other_has_just_gone_is_enqueued(monkeypatch: pytest
     result = tasks.greet.enqueue("ann")
     assert result.id != other.id
     assert [waiting.id for waiting in Queue("default").peek()] == [result.id.partition(".")[0]]
-
-
-@pytest.mark.parametrize(
-    "stored",
-    [
-        b'j["subprocess.check_output",[["id"]],{}]',
-        b'j["os.getcwd",[],{}]',
-        b'j["tests.errands.tasks.undeclared",[],{}]',
-        b'j["tests.errands.tasks.asyncio",[],{}]',
-        b'j["",[],{}]',
-        b'j["add"]',
-        b'j{"task":"tests.errands.tasks.add"}',
-        b'j["tests.errands.tasks.add",{},[]]',
-        b'j["tests.errands.tasks.add",[],{},"default","soon"]',
-        b'j["tests.errands.tasks.add",[],{},"default",1e300]',
-        b'j["tests.errands.tasks.add",[],{},"gone",null]',
-        b'j["tests.errands.tasks.add",[],{},["default"],null]',
-        b"j[" * 100_000,
-        b"\x80\x04K\x01.",
-        b"",
-    ],
-    ids=lambda stored: repr(stored[:60]),
-)
-def test_what_is_no_task_is_a_dead_letter_with_a_reason(stored: bytes) -> None:
-    """Whoever can write to Redis cannot have anything called but what this site declares."""
-    Queue("default").add(Entry("forged", record(stored)))
-    run_tasks()
-    (letter,) = Queue("default").dead()
-    assert letter.reason
-    assert letter.id == "forged"
-
-
-def test_a_result_of_what_is_no_task_is_suspicious() -> None:
-    Queue("default").add(Entry("forged", record(b'j["os.getcwd",[],{}]')))
-    with pytest.raises(SuspiciousOperation, match=r"'os\.getcwd' is no task that this site declares"):
-        task_backends["default"].get_result("forged.default")
-
-
-def test_a_task_of_a_backend_that_is_gone_has_failed_and_says_why() -> None:
-    Queue("default").add(Entry("old", record(b'j["tests.errands.tasks.add",[1],{},"gone",null]')))
-    run_tasks()
-    result = task_backends["default"].get_result("old.default")
-    assert result.status == TaskResultStatus.FAILED
-    assert "gone" in result.errors[0].traceback
 
 
 def test_a_task_that_was_declared_for_another_backend_runs_on_ours() -> None:
