@@ -117,3 +117,13 @@ def _foreign(a: int, b: int = 0) -> int:
 
 _foreign.__qualname__ = "foreign"
 foreign = framework.Task(func=_foreign, backend="stock")
+
+
+@task(timeout=3600)
+def give_up() -> None:
+    raise TimeoutError("a socket's, say")
+
+
+@task(timeout=3600)
+async def agive_up() -> None:
+    raise TimeoutError("a socket's, say")

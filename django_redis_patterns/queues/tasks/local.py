@@ -54,7 +54,7 @@ class ImmediateBackend(_Local, framework.ImmediateBackend):
     def enqueue_on_commit(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run it when the transaction commits; the result that is returned changes then."""
         result = self._new(task, args, kwargs)
-        transaction.on_commit(lambda: self._execute(result))
+        transaction.on_commit(lambda: self._execute(result), robust=True)
         return result
 
     def _execute(self: Any, result: AnyResult) -> None:
@@ -79,7 +79,7 @@ class DummyBackend(_Local, framework.DummyBackend):
         """Note it when the transaction commits."""
         self.validate_task(task)
         result = new_result(task, get_random_string(32), args, kwargs)
-        transaction.on_commit(lambda: self._note(result))
+        transaction.on_commit(lambda: self._note(result), robust=True)
         return result
 
     def cancel(self, result_id: str) -> bool:

@@ -47,15 +47,16 @@ class _Alarm(AbstractContextManager[None]):
         clock.set(self)
 
     def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
+        if clock.stop(self):
+            return
         try:
-            if not clock.stop(self):  # the error is on its way, or has come
-                self._until_raised.acquire()
-                for _ in range(2):  # at the end of a round Python looks for it
-                    pass
+            self._until_raised.acquire()
+            for _ in range(2):  # if it is still on its way, it comes here: at the end of a round Python looks for it
+                pass
         except TaskTimeout as late:
             late.args = (self._text,)
             raise
-        if isinstance(error, TaskTimeout) and not error.args:
+        if isinstance(error, TaskTimeout):
             error.args = (self._text,)
 
     def ring(self) -> None:
