@@ -116,7 +116,7 @@ def _foreign(a: int, b: int = 0) -> int:
 
 
 _foreign.__qualname__ = "foreign"
-foreign = framework.Task(func=_foreign, backend="stock")
+foreign = framework.Task(func=_foreign, backend="stock", priority=0, queue_name="default", run_after=None)
 
 
 @task(timeout=3600)

@@ -1,5 +1,6 @@
 """What one may say of a task and of a backend, and what is said of what one may not."""
 
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from django_redis_patterns.core.connections import client
 from django_redis_patterns.exceptions import InvalidConfiguration
 from django_redis_patterns.queues import Queue
-from django_redis_patterns.queues.tasks import RedisBackend, exponential, run_tasks, task
+from django_redis_patterns.queues.tasks import RedisBackend, RedisTask, exponential, run_tasks, task
 from django_redis_patterns.queues.tasks.framework import InvalidTask, TaskResultStatus, task_backends
 from django_redis_patterns.queues.tasks.framework import Task as DjangosTask
 from tests.errands import tasks
@@ -55,6 +56,12 @@ def test_a_wrong_option_is_named(said: str, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidTask) as caught:
         task(**options)(plain)
     assert said in str(caught.value)
+
+
+def test_what_django_leaves_without_a_default_has_one() -> None:
+    """In Django 6.0 its class has none for the queue, the priority and the moment."""
+    django_has = {field.name for field in fields(DjangosTask)} - {"func"}
+    assert django_has <= RedisTask.__annotations__.keys()
 
 
 def test_a_function_that_no_worker_finds_is_no_task() -> None:

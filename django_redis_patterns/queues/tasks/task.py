@@ -4,6 +4,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from django.core.exceptions import SuspiciousOperation
@@ -36,6 +37,11 @@ class RedisTask(TaskOf[P, R]):
     (or runs, ``unique_until="finished"``), `enqueue` returns the result of that one.
     """
 
+    priority: int = 0  # Django 6.0 has no defaults for some of these
+    backend: str = "default"
+    queue_name: str = "default"
+    run_after: datetime | None = None
+    takes_context: bool = False
     max_attempts: int | None = None
     backoff: TaskBackoff | None = None
     timeout: Duration | None = None

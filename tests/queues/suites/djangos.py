@@ -11,7 +11,7 @@ import sys
 tests, decorator, place = sys.argv[1:]
 sys.path.insert(0, tests)
 
-from runner import HAS_TASKS, configure, run, speak_both  # noqa: E402
+from runner import HAS_TASKS, cases_of, configure, run, speak_both  # noqa: E402
 
 OURS = "django_redis_patterns.queues.tasks"
 framework = "django.tasks" if HAS_TASKS else "django_tasks"
@@ -55,13 +55,4 @@ if not HAS_TASKS:
         LEFT_OUT["TaskTestCase.test_pickle_task"] = "Tasks of django-tasks cannot be pickled; ours can."
         LEFT_OUT["TaskTestCase.test_pickle_task_result"] = "The same."
 
-CASES = [
-    basics.TaskTestCase,
-    custom.CustomBackendTestCase,
-    custom.CustomTaskTestCase,
-    dummy.DummyBackendTestCase,
-    dummy.DummyBackendTransactionTestCase,
-    immediates.ImmediateBackendTestCase,
-    immediates.ImmediateBackendTransactionTestCase,
-]
-run(CASES, LEFT_OUT)
+run([case for module in (basics, custom, dummy, immediates) for case in cases_of(module)], LEFT_OUT)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import django
 from django.conf import settings
+from django.test import SimpleTestCase
 from django.test.runner import DiscoverRunner
 
 HAS_TASKS = django.VERSION >= (6, 0)
@@ -67,6 +68,12 @@ def read(name: str, file: Path, **words: str) -> ModuleType:
         text = text.replace(old, new)
     exec(compile(text, file, "exec"), sys.modules[name].__dict__)
     return sys.modules[name]
+
+
+def cases_of(module: ModuleType) -> list[type]:
+    """Return the cases that *module* declares."""
+    found = [thing for thing in vars(module).values() if isinstance(thing, type) and issubclass(thing, SimpleTestCase)]
+    return [case for case in found if case.__module__ == module.__name__]
 
 
 def run(cases: list[type], left_out: dict[str, str]) -> NoReturn:
