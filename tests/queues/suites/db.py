@@ -17,7 +17,7 @@ from runner import configure, read, run, speak_both, stand_in
 theirs, djangos = map(Path, sys.argv[1:])
 BACKEND = "django_redis_patterns.queues.tasks.RedisBackend"
 QUEUES = ("default", "queue-1")
-configure("django.contrib.contenttypes", "django.contrib.auth", default={"BACKEND": BACKEND})
+configure("django.contrib.contenttypes", "django.contrib.auth", default={"BACKEND": BACKEND, "QUEUES": list(QUEUES)})
 speak_both()
 
 from django.dispatch import receiver  # noqa: E402
@@ -106,6 +106,11 @@ class Worker(OnRedis, suite.DatabaseBackendWorkerTestCase):
 
     def run_worker(self, queue_name: str = "default") -> None:
         run_tasks(*([queue_name] if queue_name != "*" else QUEUES))
+
+
+for queue in QUEUES:  # the server knows the scripts then
+    sys.modules["tests.tasks"].noop_task.using(queue_name=queue).enqueue().refresh()
+run_tasks()
 
 
 def without(case: str, why: str, *tests: str) -> dict[str, str]:
