@@ -26,7 +26,7 @@ def latest(first: datetime, *others: datetime | None) -> datetime:
 
 def moment(milliseconds: int) -> datetime:
     """Return a moment that was stored."""
-    return _told(timedelta(milliseconds=milliseconds))
+    return datetime.fromtimestamp(milliseconds / 1000, UTC if settings.USE_TZ else None)
 
 
 def milliseconds(moment: datetime) -> int:
@@ -36,7 +36,8 @@ def milliseconds(moment: datetime) -> int:
 
 def exact(microseconds: int) -> datetime:
     """Return a moment that somebody else has chosen, and that was stored."""
-    return _told(timedelta(microseconds=microseconds))
+    aware = EPOCH + timedelta(microseconds=microseconds)
+    return aware if settings.USE_TZ else aware.astimezone().replace(tzinfo=None)
 
 
 def microseconds(moment: datetime) -> int:
@@ -48,8 +49,3 @@ def enqueued_at(id: str) -> datetime | None:
     """Return when a task was enqueued, which its id tells."""
     made = made_at(id)
     return None if made is None else moment(int(made * 1000))
-
-
-def _told(since: timedelta) -> datetime:
-    aware = EPOCH + since
-    return aware if settings.USE_TZ else aware.astimezone().replace(tzinfo=None)

@@ -136,7 +136,7 @@ def claimed(call: Call, claim: Claim, queue: str, worker: str) -> AnyResult:
         call.kwargs,
         status=TaskResultStatus.RUNNING,
         enqueued_at=enqueued,
-        started_at=past.moments["started_at"] or began,
+        started_at=began if past.started is None else moment(past.started),
         last_attempted_at=began,
         errors=errors_of(past),
         worker_ids=[*past.workers, *claim.deaths, worker],

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from django.core.exceptions import SuspiciousOperation
@@ -175,19 +176,24 @@ def _declared_elsewhere(path: str) -> RedisTask[Any, Any] | None:
     found = vars(sys.modules.get(module, object)).get(name)
     if not isinstance(found, Task) or found.module_path != path:
         return None
-    return _copy(RedisTask, {field.name: getattr(found, field.name) for field in fields(Task)})
+    copy: RedisTask[Any, Any] = object.__new__(RedisTask)
+    for field in fields(RedisTask):
+        object.__setattr__(copy, field.name, getattr(found, field.name, field.default))
+    return copy
 
 
 def restored(task: RedisTask[Any, Any], **changes: Any) -> RedisTask[Any, Any]:
     """Return *task* as it was enqueued, whatever is valid by now."""
-    return _copy(type(task), {field.name: getattr(task, field.name) for field in fields(task)} | changes)
-
-
-def _copy(kind: type[RedisTask[Any, Any]], values: Mapping[str, Any]) -> RedisTask[Any, Any]:
+    kind = type(task)
     copy = object.__new__(kind)
-    for field in fields(kind):
-        object.__setattr__(copy, field.name, values.get(field.name, field.default))
+    for name in _names(kind):
+        object.__setattr__(copy, name, changes[name] if name in changes else getattr(task, name))
     return copy
+
+
+@cache
+def _names(kind: Any) -> list[str]:
+    return [field.name for field in fields(kind)]
 
 
 def _unpickled(path: str, kept: Mapping[str, Any]) -> RedisTask[Any, Any]:
