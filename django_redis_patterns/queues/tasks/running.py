@@ -51,6 +51,7 @@ class TaskJob:
         """Call the task, and tell its signals; returns what is to be stored. A coroutine, if it is one.
 
         A receiver that fails before the call fails the attempt; one that fails after it changes nothing, and is logged.
+        ``task_finished`` has the whole result, and comes before that is recorded: `refresh` may find it running still.
         """
         if self._call is None:
             raise SuspiciousOperation(self._refusal)

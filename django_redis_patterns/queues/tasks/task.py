@@ -184,15 +184,15 @@ def _declared_elsewhere(path: str) -> RedisTask[Any, Any] | None:
 
 def restored(task: RedisTask[Any, Any], **changes: Any) -> RedisTask[Any, Any]:
     """Return *task* as it was enqueued, whatever is valid by now."""
-    kind = type(task)
-    copy = object.__new__(kind)
+    kind: Any = type(task)
+    copy: RedisTask[Any, Any] = object.__new__(kind)
     for name in _names(kind):
         object.__setattr__(copy, name, changes[name] if name in changes else getattr(task, name))
     return copy
 
 
 @cache
-def _names(kind: Any) -> list[str]:
+def _names(kind: type) -> list[str]:
     return [field.name for field in fields(kind)]
 
 
