@@ -2,11 +2,11 @@
 
     python -m tests.benchmarks.streams [rounds]
 
-``x ping`` is how often its rate is that of a bare PING of redis-py, measured just before and after it. Consumers are the
-real thing: ``manage.py redis consume`` with one child, whose handler does nothing, at a log that was filled before; from
-the first event it is given to the last. ``by hand`` is redis-py's XREADGROUP and XACK in a loop, without a lease, retries
-or anybody who takes over. Below: from an append to its handler (p50, p99, and how many pings fit into the first), and
-the commands that a consumer sends while nothing happens.
+``x ping`` is how often its rate is that of a bare PING of redis-py, measured just before and after it. Consumers are
+the real thing: ``manage.py redis consume`` with one child, whose handler does nothing, at a log that was filled before;
+from the first event it is given to the last. ``by hand`` is redis-py's XREADGROUP and XACK in a loop, without a lease,
+retries or anybody who takes over. Below: from an append to its handler (p50, p99, and how many pings fit into the
+first), and the commands that a consumer sends while nothing happens.
 """
 
 import os
@@ -111,7 +111,7 @@ def consume(kind: str) -> float:
 
 
 def handler(log: str, kind: str) -> Callable[..., Any]:
-    """Return one that does nothing, but tells how long all of it took, or how late each is that says when it was sent."""
+    """Return one that does nothing, but tells how long all of it took, or how late an event is that was just sent."""
     calls, began = count(1), 0.0
     all_of_them = EVENTS // KINDS[kind].get("batch", 1)
 
