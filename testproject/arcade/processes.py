@@ -1,0 +1,87 @@
+"""The processes that consume: where they run, what they have in hand, and what becomes of it when they are killed."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass
+
+from arcade.crew import Incident, Work, crew
+from arcade.machines import pid_of
+from arcade.readers import Reader
+
+COLOURS = 6
+_colours: dict[str, int] = {}
+
+
+@dataclass(frozen=True)
+class Process:
+    """One of them, dead ones included until all that they had is taken over. ``hands``: group and number of events.
+
+    ``lease``: seconds until it counts as dead, which a supervisor prolongs; ``machine`` is 0 for one that is elsewhere.
+    """
+
+    name: str
+    machine: int
+    is_alive: bool
+    lease: float
+    hands: tuple[tuple[str, int], ...]
+    colour: int
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return pid_of(self.name)
+
+    @property
+    def look(self) -> str:
+        """How what it has in hand is drawn."""
+        return f"c{self.colour}" if self.is_alive else "gone"
+
+
+def processes(readers: Iterable[Reader]) -> list[Process]:
+    """Return the processes that take part in a group, in the order of their numbers."""
+    rows = [(reader, consumer) for reader in readers if reader.lag for consumer in reader.lag.consumers]
+    names = sorted({consumer.name for _, consumer in rows}, key=pid_of)
+    _paint(names)
+    found = []
+    for name in names:
+        mine = [(reader.title, one) for reader, one in rows if one.name == name]
+        lease = max(one.lease for _, one in mine)
+        hands = tuple((title, one.pending) for title, one in mine)
+        home = crew.home_of(name)
+        is_alive = crew.machines[home].runs(name) if home in crew.machines else lease > 0
+        if is_alive or any(count for _, count in hands):
+            found.append(Process(name, home, is_alive, lease, hands, _colours[name]))
+    return found
+
+
+def in_hand(readers: Iterable[Reader], is_meant: Callable[[str], bool]) -> Set[Work]:
+    """Return what those consumers have in hand."""
+    return {
+        (reader.name, event)
+        for reader in readers
+        for event, one in reader.pending.items()
+        if one.consumer and is_meant(one.consumer)
+    }
+
+
+def fates(incident: Incident, readers: Iterable[Reader], alive: Set[str]) -> Counter[str]:
+    """Return what became of the work: "left" with the dead, "waits", "again" in hand, "done" or "dead" letters."""
+    by_name = {reader.name: reader for reader in readers}
+    return Counter(_fate(by_name[group], event, alive) for group, event in incident.work)
+
+
+def _fate(reader: Reader, event: str, alive: Set[str]) -> str:
+    state = reader.state(event)
+    if state == "hand":
+        return "again" if reader.hand(event) in alive else "left"
+    return "waits" if state in ("retry", "turn") else state
+
+
+def _paint(names: Sequence[str]) -> None:
+    """Give each a colour that no other has, as far as there are enough."""
+    for name in _colours.keys() - set(names):
+        del _colours[name]
+    for name in names:
+        if name not in _colours:
+            free = set(range(COLOURS)) - set(_colours.values())
+            _colours[name] = min(free, default=len(_colours) % COLOURS)
