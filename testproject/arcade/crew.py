@@ -1,32 +1,17 @@
 """The machines whose processes consume, and what became of those that were killed."""
 
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TypeAlias
 
 from arcade.actions import Refused
 from arcade.events import TOPIC
+from arcade.incidents import Incident, Look, Work
 from arcade.machines import Machine, pid_of
 
 BUGGY, MENDED = 1, 2  # releases
 REMEMBERED = 3
-#: A group, and an event of it.
-Work: TypeAlias = tuple[str, str]
-#: Returns what those consumers have in hand that are meant.
-Look: TypeAlias = Callable[[Callable[[str], bool]], Set[Work]]
-
-
-@dataclass(frozen=True)
-class Incident:
-    """A kill: of *what*, when, and the *work* that was in hand then."""
-
-    what: str
-    at: float
-    work: frozenset[Work]
 
 
 class Crew:
@@ -63,10 +48,13 @@ class Crew:
 
     def kill(self, pid: int, look: Look) -> Incident:
         """Kill one process; *look* returns what those have in hand that are meant. Raises Refused."""
-        name = next((one for one in self._homes if pid_of(one) == pid), "")
+        names = [name for name in list(self._homes) if pid_of(name) == pid]
         found: list[Set[Work]] = []
-        if not self._machine(self.home_of(name)).kill(name, lambda: found.append(look(lambda one: one == name))):
-            raise Refused("That process is gone already.")
+        machines = list(self.machines.values())
+        if not any(
+            one.kill(name, lambda: found.append(look(names.__contains__))) for one in machines for name in names
+        ):
+            raise Refused("That is no process of these machines, or it is gone already.")
         return self._note(f"Process {pid}", found)
 
     def pull_the_plug(self, number: int, look: Look) -> Incident:
@@ -98,11 +86,13 @@ class Crew:
 
     def _deploy(self) -> None:
         with self._guard:
-            for machine in self.machines.values():
-                if machine.is_on:
-                    _shut_down([machine])
-                    machine.start(self.release)
-            self.is_deploying = False
+            try:
+                for machine in self.machines.values():
+                    if machine.is_on:
+                        _shut_down([machine])
+                        machine.start(self.release)
+            finally:
+                self.is_deploying = False
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -115,11 +105,11 @@ class Crew:
 
     def _machine(self, number: int) -> Machine:
         if number not in self.machines:
-            raise Refused("That is nothing that this site has started.")
+            raise Refused("This site has no such machine.")
         return self.machines[number]
 
     def _note(self, what: str, found: list[Set[Work]]) -> Incident:
-        incident = Incident(what, time.time(), frozenset().union(*found))
+        incident = Incident(what, frozenset().union(*found))
         self.incidents.appendleft(incident)
         TOPIC.publish("killed", {"what": what})
         return incident

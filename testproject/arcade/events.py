@@ -8,7 +8,7 @@ from arcade.models import Activity, Career, Play
 from arcade.topics import StreamTopic
 from django_redis_patterns.streams import Event, Stream, exponential
 
-ENGRAVING, PRINTING = 0.4, 0.2  # s that a badge takes, and a page of the feed
+ENGRAVING, PRINTING = 0.4, 0.5  # s that a badge takes, and a page of the feed
 TOPIC = StreamTopic(stream="plays")
 
 plays = Stream("plays", retention=timedelta(days=1))
@@ -28,7 +28,7 @@ def log(sender: type[Play], instance: Play, created: bool, **_: Any) -> None:
 )
 def award(event: Event) -> None:
     """Give badges. Each game of a player comes after the ones before it, so "three in a row" is easy to tell."""
-    time.sleep(ENGRAVING)
+    time.sleep(ENGRAVING)  # as drawing or a mail would
     won = Career.count(event.data["player"], event.id, event.data["points"])
     for badge in won:
         TOPIC.publish("won", {"name": event.data["name"], "badge": badge})

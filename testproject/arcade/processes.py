@@ -1,10 +1,9 @@
-"""The processes that consume: where they run, what they have in hand, and what becomes of it when they are killed."""
+"""The processes that consume: where they run, and what they have in hand."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from arcade.crew import Incident, Work, crew
+from arcade.crew import crew
 from arcade.machines import pid_of
 from arcade.readers import Reader
 
@@ -52,29 +51,6 @@ def processes(readers: Iterable[Reader]) -> list[Process]:
         if is_alive or any(count for _, count in hands):
             found.append(Process(name, home, is_alive, lease, hands, _colours[name]))
     return found
-
-
-def in_hand(readers: Iterable[Reader], is_meant: Callable[[str], bool]) -> Set[Work]:
-    """Return what those consumers have in hand."""
-    return {
-        (reader.name, event)
-        for reader in readers
-        for event, one in reader.pending.items()
-        if one.consumer and is_meant(one.consumer)
-    }
-
-
-def fates(incident: Incident, readers: Iterable[Reader], alive: Set[str]) -> Counter[str]:
-    """Return what became of the work: "left" with the dead, "waits", "again" in hand, "done" or "dead" letters."""
-    by_name = {reader.name: reader for reader in readers}
-    return Counter(_fate(by_name[group], event, alive) for group, event in incident.work)
-
-
-def _fate(reader: Reader, event: str, alive: Set[str]) -> str:
-    state = reader.state(event)
-    if state == "hand":
-        return "again" if reader.hand(event) in alive else "left"
-    return "waits" if state in ("retry", "turn") else state
 
 
 def _paint(names: Sequence[str]) -> None:

@@ -1,11 +1,8 @@
-"""How far each group has read the log of plays, and who has what in hand, as Redis tells it in one look."""
+"""A group that reads the log of plays: how far it is, who has what in hand, and what it has given up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from arcade.events import plays
-from django_redis_patterns.core.operations import batch
-from django_redis_patterns.exceptions import UnknownGroup
 from django_redis_patterns.streams import DeadLetter, Lag, PendingEvent
 
 MOST, LATEST = 1000, 4  # pending events that are looked at, dead letters that are shown
@@ -61,18 +58,3 @@ class Reader:
         """Return the name of the consumer that has the event, "" if none has."""
         one = self.pending.get(event)
         return (one.consumer or "") if one else ""
-
-
-def readers() -> list[Reader]:
-    """Return the groups, in one trip, and one more for each that has dead letters."""
-    return [_reader(name) for name in TITLES]
-
-
-def _reader(name: str) -> Reader:
-    try:
-        with batch() as together:
-            lag, pending = together(plays.lag, name), together(plays.pending, name, MOST)
-        letters = tuple(plays.dead(name)) if lag.value.dead else ()
-        return Reader(name, lag.value, {one.id: one for one in pending.value}, letters)
-    except UnknownGroup:
-        return Reader(name, None, {}, ())

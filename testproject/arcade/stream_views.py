@@ -12,13 +12,15 @@ from django.views.decorators.http import require_safe
 
 from arcade import bots, events
 from arcade.actions import Refused, action, number
-from arcade.crew import BUGGY, MENDED, Incident, crew
+from arcade.crew import BUGGY, MENDED, crew
 from arcade.events import plays
+from arcade.incidents import Incident, fates, in_hand
 from arcade.machines import Machine
 from arcade.models import Activity, Career
-from arcade.processes import Process, fates, in_hand, processes
-from arcade.readers import Reader, readers
-from arcade.tape import newest, track
+from arcade.processes import Process, processes
+from arcade.readers import Reader
+from arcade.reading import newest, readers
+from arcade.tape import track
 from django_redis_patterns.conf import settings
 
 BURST, LATEST = 100, 7
@@ -125,21 +127,21 @@ def redrive(request: HttpRequest) -> str:
 
 
 def _now() -> dict[str, Any]:
-    entries = newest()
-    groups = readers()
+    entries, groups = newest(), readers()
     found = processes(groups)
-    looks = {one.name: one.look for one in found}
+    rooms = [Room(one, [p for p in found if p.machine == one.number]) for one in list(crew.machines.values())]
+    is_starting = any(room.machine.is_on and not room.processes for room in rooms)
     return {
         "entries": entries,
         "latest": entries[: -LATEST - 1 : -1],
-        "tracks": [track(reader, entries, looks) for reader in groups],
+        "tracks": [track(reader, entries, {one.name: one.look for one in found}) for reader in groups],
         "groups": groups,
         "has_letters": any(reader.letters for reader in groups),
-        "rooms": [Room(one, [p for p in found if p.machine == one.number]) for one in crew.machines.values()],
+        "rooms": rooms,
         "elsewhere": [one for one in found if not one.machine],
-        "reports": [_report(incident, groups, found) for incident in crew.incidents],
+        "reports": [_report(incident, groups, found) for incident in list(crew.incidents)],
         "crew": crew,
-        "is_moving": crew.is_deploying or any(reader.is_busy for reader in groups),
+        "is_moving": crew.is_deploying or is_starting or any(reader.is_busy for reader in groups),
         "feed": _feed(),
     }
 

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from arcade.events import plays
 from arcade.readers import Reader
 from arcade.sprites import hue
-from django_redis_patterns.streams.entries import DATA, ONLY_FOR, SERIALIZER
-from django_redis_patterns.streams.history import History
 from django_redis_patterns.streams.ids import time_of
 
 LENGTH = 60
@@ -41,7 +38,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a group has made of an entry: a state of `Reader`, or "unread", "redriven", "none". ``look``: whose hand."""
+    """What a group has made of an entry: a state of `Reader`, "unread", "redriven", or "none" if it is not for it.
+
+    ``look``: whose hand it is in, which is "gone" when that is a dead one's.
+    """
 
     state: str
     look: str = ""
@@ -56,25 +56,22 @@ class Track:
 
     def told(self) -> str:
         """Return the picture in words."""
-        states = [cell.state for cell in self.cells]
-        found = [(states.count(state), words) for state, words in WORDS.items()]
-        return ", ".join(f"{count} {words}" for count, words in found if count) or "nothing"
+        states = ["gone" if cell.look == "gone" else cell.state for cell in self.cells]
+        found = [(states.count(state), *words) for state, words in WORDS.items()]
+        return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in found if count) or "nothing"
 
 
+#: What one event of a state is, and what more than one are.
 WORDS = {
-    "done": "done",
-    "hand": "in hand",
-    "retry": "waiting for a retry",
-    "turn": "waiting for their turn",
-    "dead": "dead letters",
-    "redriven": "redriven",
-    "unread": "unread",
+    "done": ("done", "done"),
+    "hand": ("in hand", "in hand"),
+    "gone": ("in a dead one’s hand", "in a dead one’s hand"),
+    "retry": ("waiting for a retry", "waiting for a retry"),
+    "turn": ("waiting for its turn", "waiting for their turn"),
+    "dead": ("dead letter", "dead letters"),
+    "redriven": ("redriven", "redriven"),
+    "unread": ("unread", "unread"),
 }
-
-
-def newest(count: int = LENGTH) -> list[Entry]:
-    """Return the newest entries, oldest first, copies for one group included."""
-    return list(History(plays.connection, plays.keys.log, _entry, reverse=True, count=count))[::-1]
 
 
 def track(reader: Reader, entries: Sequence[Entry], looks: Mapping[str, str]) -> Track:
@@ -101,9 +98,3 @@ def _state(entry: Entry, reader: Reader, later: Sequence[Entry]) -> str:
 
 def _has_copy(entry: Entry, later: Sequence[Entry], group: str) -> bool:
     return any(one.only_for == group and one.data == entry.data for one in later)
-
-
-def _entry(id: bytes, fields: Mapping[bytes, bytes] | None) -> Entry | None:
-    if not fields:
-        return None
-    return Entry(id.decode(), SERIALIZER.loads(fields[DATA]), fields.get(ONLY_FOR, b"").decode())
