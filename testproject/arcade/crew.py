@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
+from functools import partial
 
 from arcade.actions import Refused
 from arcade.events import TOPIC
@@ -48,24 +49,22 @@ class Crew:
 
     def kill(self, pid: int, look: Look) -> Incident:
         """Kill one process; *look* returns what those have in hand that are meant. Raises Refused."""
-        names = [name for name in list(self._homes) if pid_of(name) == pid]
-        found: list[Set[Work]] = []
-        machines = list(self.machines.values())
-        if not any(
-            one.kill(name, lambda: found.append(look(names.__contains__))) for one in machines for name in names
-        ):
-            raise Refused("That is no process of these machines, or it is gone already.")
-        return self._note(f"Process {pid}", found)
+        for name in [one for one in list(self._homes) if pid_of(one) == pid]:
+            machine = self.machines.get(self._homes[name])
+            work = machine and machine.kill(name, partial(look, name.__eq__))
+            if work is not None:
+                return self._note(f"Process {pid}", work)
+        raise Refused("That is no process of these machines, or it is gone already.")
 
     def pull_the_plug(self, number: int, look: Look) -> Incident:
         """Kill a whole machine; the same."""
         machine = self._machine(number)
-        found: list[Set[Work]] = []
         with self._guarded():
-            if not machine.pull_the_plug(lambda: found.append(look(lambda one: self.home_of(one) == number))):
+            work = machine.pull_the_plug(partial(look, lambda name: self.home_of(name) == number))
+            if work is None:
                 raise Refused(f"Machine {number} is off already.")
             machine.wait()
-        return self._note(f"Machine {number}", found)
+        return self._note(f"Machine {number}", work)
 
     def switch_on(self, number: int) -> None:
         """Start a machine that is off. Raises Refused."""
@@ -85,14 +84,14 @@ class Crew:
         threading.Thread(target=self._deploy, name="deploy", daemon=True).start()
 
     def _deploy(self) -> None:
-        with self._guard:
-            try:
+        try:
+            with self._guard:
                 for machine in self.machines.values():
                     if machine.is_on:
                         _shut_down([machine])
                         machine.start(self.release)
-            finally:
-                self.is_deploying = False
+        finally:
+            self.is_deploying = False
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -108,8 +107,8 @@ class Crew:
             raise Refused("This site has no such machine.")
         return self.machines[number]
 
-    def _note(self, what: str, found: list[Set[Work]]) -> Incident:
-        incident = Incident(what, frozenset().union(*found))
+    def _note(self, what: str, work: Set[Work]) -> Incident:
+        incident = Incident(what, frozenset(work))
         self.incidents.appendleft(incident)
         TOPIC.publish("killed", {"what": what})
         return incident

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeAlias
+from typing import TypeVar
 
 from django.conf import settings
 
@@ -16,7 +16,7 @@ from django_redis_patterns.core.worker.lifeline import Lifeline
 
 PROCESSES, GRACE = 2, 5  # s that a handler gets to come to its end
 PATIENCE = 20.0  # s; only a machine that hangs takes that long
-Look: TypeAlias = Callable[[], object]
+T = TypeVar("T")
 
 
 class Machine:
@@ -82,7 +82,7 @@ class Machine:
         try:
             self._popen.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            self.pull_the_plug()
+            self.pull_the_plug(lambda: None)
             self._popen.wait()
 
     def runs(self, name: str) -> bool:
@@ -92,25 +92,24 @@ class Machine:
             return self.is_on and pid not in (0, self.pid) and os.getpgid(pid) == self.pid and name_of(pid) == name
         return False
 
-    def kill(self, name: str, look: Look) -> bool:
-        """Kill that process; returns whether it was there. *look* is called when it stands still already."""
-        return self.runs(name) and _kill(partial(os.kill, pid_of(name)), look)
+    def kill(self, name: str, look: Callable[[], T]) -> T | None:
+        """Kill that process. Returns what *look* sees when it stands still already, None if it was not there."""
+        return _kill(partial(os.kill, pid_of(name)), look) if self.runs(name) else None
 
-    def pull_the_plug(self, look: Look = lambda: None) -> bool:
+    def pull_the_plug(self, look: Callable[[], T]) -> T | None:
         """Kill all of it at once; the same."""
-        return self.is_on and _kill(partial(os.killpg, self.pid), look)
+        return _kill(partial(os.killpg, self.pid), look) if self.is_on else None
 
 
-def _kill(send: Callable[[int], None], look: Look) -> bool:
+def _kill(send: Callable[[int], None], look: Callable[[], T]) -> T | None:
     try:
         send(signal.SIGSTOP)
         try:
-            look()
+            return look()
         finally:
             send(signal.SIGKILL)
     except ProcessLookupError:
-        return False
-    return True
+        return None
 
 
 def pid_of(name: str) -> int:

@@ -9,6 +9,7 @@ from django_redis_patterns.core.operations import batch
 from django_redis_patterns.exceptions import UnknownGroup
 from django_redis_patterns.streams.entries import DATA, ONLY_FOR, SERIALIZER
 from django_redis_patterns.streams.history import History
+from django_redis_patterns.streams.workload import names_of
 
 
 def newest(count: int = LENGTH) -> list[Entry]:
@@ -19,6 +20,11 @@ def newest(count: int = LENGTH) -> list[Entry]:
 def readers() -> list[Reader]:
     """Return the groups, each in one trip, and one more for its dead letters if it has some."""
     return [_reader(name) for name in TITLES]
+
+
+def leased() -> list[str]:
+    """Return the names of the processes that have a lease on the log, those with nothing in hand included."""
+    return names_of(plays)
 
 
 def _reader(name: str) -> Reader:

@@ -19,7 +19,7 @@ from arcade.machines import Machine
 from arcade.models import Activity, Career
 from arcade.processes import Process, processes
 from arcade.readers import Reader
-from arcade.reading import newest, readers
+from arcade.reading import leased, newest, readers
 from arcade.tape import track
 from django_redis_patterns.conf import settings
 
@@ -73,9 +73,7 @@ def play(request: HttpRequest) -> str:
     if count is None:
         raise Refused("There is no such number of games.")
     bots.play(count)
-    return (
-        "1 game is played, and in the log." if count == 1 else f"{count} games are played, and in the log by one trip."
-    )
+    return "1 game is played." if count == 1 else f"{count} games are played, and in the log by one trip to Redis."
 
 
 @action("streams")
@@ -128,7 +126,7 @@ def redrive(request: HttpRequest) -> str:
 
 def _now() -> dict[str, Any]:
     entries, groups = newest(), readers()
-    found = processes(groups)
+    found = processes(groups, leased())
     rooms = [Room(one, [p for p in found if p.machine == one.number]) for one in list(crew.machines.values())]
     is_starting = any(room.machine.is_on and not room.processes for room in rooms)
     return {

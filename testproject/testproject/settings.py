@@ -24,7 +24,7 @@ REDIS_PATTERNS = {
             "score": {"rate": "60/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "quick-draw-*"}},
             "hall": {"rate": "10/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "hall-*"}},
             "herd": {"rate": "20/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "caching-*"}},
-            "plays": {"rate": "60/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "streams-*"}},
+            "plays": {"rate": "120/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "streams-*"}},
             "machine": {
                 "rate": "5/s",
                 "key": "ip",
