@@ -44,6 +44,12 @@ def action(page: str) -> Callable[[Callable[[HttpRequest], str]], View]:
     return decorate
 
 
+def number(request: HttpRequest, field: str) -> int:
+    """Return the whole number of a form's *field*, 0 for what is none."""
+    text = request.POST.get(field, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
 def _logged_out(request: HttpRequest, page: str) -> HttpResponse:
     if request.accepts("text/html"):
         return redirect_to_login(reverse(page))

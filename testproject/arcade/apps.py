@@ -10,9 +10,10 @@ class ArcadeConfig(AppConfig):
     verbose_name = "Redis Arcade"
 
     def ready(self) -> None:
-        """Listen to the boards and to new records."""
+        """Listen to the boards, to new records and to every game."""
         from django.db.models.signals import post_save
 
+        from arcade.events import log
         from arcade.hall import note
         from arcade.models import Play
         from arcade.receivers import tell
@@ -20,3 +21,4 @@ class ArcadeConfig(AppConfig):
 
         rank_changed.connect(tell, sender=Play, dispatch_uid="arcade")
         post_save.connect(note, sender=Play, dispatch_uid="arcade.hall")
+        post_save.connect(log, sender=Play, dispatch_uid="arcade.events")

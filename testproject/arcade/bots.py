@@ -9,9 +9,10 @@ from threading import Event, Thread
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 
+from arcade.events import plays
 from arcade.game import FASTEST, ROUNDS, SLOWEST, score
 from arcade.models import Play
 
@@ -51,6 +52,27 @@ def playing(every: float) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def play(count: int) -> None:
+    """Let bots play *count* games, all committed together."""
+    luck = random.Random()
+    bots = list(User.objects.filter(username__in=NAMES))
+    with transaction.atomic():
+        for bot in luck.choices(bots, k=count):
+            Play.objects.create(player=bot, points=_points(_skill(bot), luck))
+
+
+def break_off() -> str:
+    """Let a bot break its game off, which is an event with no points, and play two more. Returns its name."""
+    luck = random.Random()
+    bot = User.objects.get(username=luck.choice(NAMES))
+    with transaction.atomic():
+        data = {"player": bot.pk, "name": bot.username, "points": 0, "game": str(uuid.uuid4())}
+        plays.append_on_commit(data, idempotency_key=data["game"])
+        for _ in range(2):
+            Play.objects.create(player=bot, points=_points(_skill(bot), luck))
+    return bot.username
 
 
 def _play_on(every: float, over: Event) -> None:

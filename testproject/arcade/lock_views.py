@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from arcade import seasons
-from arcade.actions import Refused, action
+from arcade.actions import Refused, action, number
 from arcade.desk import BOTS, desk
 from arcade.gate import HOLD, TTL, put_out
 from arcade.models import Season
@@ -50,7 +50,7 @@ def queue_bots(request: HttpRequest) -> str:
 @action("locks")
 def kill(request: HttpRequest) -> str:
     """Let the holder vanish without a word to Redis."""
-    if name := desk.kill(_number(request, "fence")):
+    if name := desk.kill(number(request, "fence")):
         return (
             f"{name} vanished with the lock. Nobody renews it: {TTL:g} s after it was last renewed, the next one is in."
         )
@@ -60,7 +60,7 @@ def kill(request: HttpRequest) -> str:
 @action("locks")
 def release(request: HttpRequest) -> str:
     """Put the holder out."""
-    if put_out(_number(request, "fence")):
+    if put_out(number(request, "fence")):
         return "Released by force: the holder is out, and is told."
     raise Refused("That holder has left already.")
 
@@ -68,14 +68,14 @@ def release(request: HttpRequest) -> str:
 @action("locks")
 def close_season(request: HttpRequest) -> str:
     """Close the season, unless somebody does so now or did so before."""
-    number = _number(request, "season")
+    asked = number(request, "season")
     try:
-        season = seasons.close(number, request.user.get_username())
+        season = seasons.close(asked, request.user.get_username())
     except LockTimeout as busy:
-        raise Refused(f"Season {number} is being closed right now, by {busy.holder}. One is enough.") from None
+        raise Refused(f"Season {asked} is being closed right now, by {busy.holder}. One is enough.") from None
     except LockLost:
         raise Refused("The lock was lost before the end, so nothing was written. Try again.") from None
-    return f"You closed season {number}. The champion: {season.champions[0]['name']}."
+    return f"You closed season {asked}. The champion: {season.champions[0]['name']}."
 
 
 def _now() -> dict[str, Any]:
@@ -88,8 +88,3 @@ def _now() -> dict[str, Any]:
         "standings": seasons.standings(season),
         "closed": closed,
     }
-
-
-def _number(request: HttpRequest, field: str) -> int:
-    text = request.POST.get(field, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

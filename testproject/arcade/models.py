@@ -1,11 +1,13 @@
-"""What the arcade keeps in SQL: the plays, whose boards in Redis follow them, and the seasons."""
+"""What the arcade keeps in SQL: the plays, whose boards in Redis follow them, the seasons, and what consumers write."""
 
 import uuid
 
 from django.conf import settings
-from django.db import models
+from django.contrib.auth.models import User
+from django.db import models, transaction
 from django.utils import timezone
 
+from arcade.badges import Form, earned
 from django_redis_patterns.leaderboards import LeaderboardManager
 from django_redis_patterns.locks.models import FencedModel
 
@@ -47,3 +49,56 @@ class Season(FencedModel):
 
     def __str__(self) -> str:
         return f"season {self.number}"
+
+
+class Career(models.Model):
+    """What a player has done so far, and the badges that came of it. ``event``: the last game that was counted."""
+
+    player = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True)
+    games = models.PositiveIntegerField(default=0)
+    best = models.PositiveIntegerField(default=0)
+    last = models.PositiveIntegerField(default=0)
+    rising = models.PositiveIntegerField(default=0)
+    badges = models.JSONField(default=list)
+    event = models.CharField(max_length=40, default="0-0")
+
+    def __str__(self) -> str:
+        return f"career of {self.player}"
+
+    @classmethod
+    def count(cls, player: int, event: str, points: int) -> list[str]:
+        """Count a game once, however often its event comes; returns the badges that the player did not have."""
+        if not User.objects.filter(pk=player).exists():
+            return []
+        with transaction.atomic():
+            cls.objects.bulk_create([cls(player_id=player)], ignore_conflicts=True)
+            career = cls.objects.select_for_update().get(player=player)
+            return career._add(event, points)
+
+    def _add(self, event: str, points: int) -> list[str]:
+        if _place(event) <= _place(self.event):
+            return []
+        form = Form(self.games, self.best, self.last, self.rising)
+        won = [badge for badge in earned(form, points) if badge not in self.badges]
+        for name, value in vars(form.after(points)).items():
+            setattr(self, name, value)
+        self.badges, self.event = self.badges + won, event
+        self.save()
+        return won
+
+
+class Activity(models.Model):
+    """One game as the feed tells it. ``event``: the event that it came by."""
+
+    event = models.CharField(max_length=40, unique=True)
+    name = models.CharField(max_length=150)
+    points = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.points}"
+
+
+def _place(event: str) -> tuple[int, ...]:
+    """Return where an event is in its log."""
+    return tuple(map(int, event.split("-")))

@@ -55,6 +55,7 @@ ROOMS = (
         name="Streams",
         promise="Events handled at least once, even when a consumer dies.",
         sprite=".##..##. #..##..# ........ .##..##. #..##..# ........ .##..##. #..##..#",
+        page="streams",
     ),
     Room(
         name="Queues",

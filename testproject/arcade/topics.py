@@ -7,6 +7,7 @@ from django_redis_patterns.realtime import Topic
 GAMES = {"quick-draw"}
 LOCKS = {"turnstile", "season"}
 CACHED = {"hall", "herd"}
+STREAMS = {"plays"}
 
 
 class BoardTopic(Topic):
@@ -34,3 +35,12 @@ class CacheTopic(Topic):
 
     def can_subscribe(self, user: Any, page: str) -> bool:
         return page in CACHED
+
+
+class StreamTopic(Topic):
+    """What is appended to a stream, and what its consumers make of it. Everybody may watch."""
+
+    pattern = "streams.{stream:slug}"
+
+    def can_subscribe(self, user: Any, stream: str) -> bool:
+        return stream in STREAMS

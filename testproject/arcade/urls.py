@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from arcade import board_views, caching_views, game_views, hall_views, limit_views, lock_views, views
+from arcade import board_views, caching_views, game_views, hall_views, limit_views, lock_views, stream_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -35,4 +35,13 @@ urlpatterns = [
     path("locks/kill/", lock_views.kill, name="lock-kill"),
     path("locks/release/", lock_views.release, name="lock-release"),
     path("locks/close-season/", lock_views.close_season, name="close-season"),
+    path("streams/", stream_views.page, name="streams"),
+    path("streams/rows/", stream_views.rows, name="streams-rows"),
+    path("streams/play/", stream_views.play, name="streams-play"),
+    path("streams/break-off/", stream_views.break_off, name="streams-break-off"),
+    path("streams/kill/", stream_views.kill, name="streams-kill"),
+    path("streams/pull-the-plug/", stream_views.pull_the_plug, name="streams-pull-the-plug"),
+    path("streams/switch-on/", stream_views.switch_on, name="streams-switch-on"),
+    path("streams/deploy/", stream_views.deploy, name="streams-deploy"),
+    path("streams/redrive/", stream_views.redrive, name="streams-redrive"),
 ]

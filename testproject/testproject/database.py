@@ -10,8 +10,8 @@ FORM = "postgresql://user:password@host:5432/name"
 
 
 def sqlite(path: Path) -> dict[str, Any]:
-    """Return the DATABASES entry of a SQLite file."""
-    return {"ENGINE": "django.db.backends.sqlite3", "NAME": path}
+    """Return the DATABASES entry of a SQLite file, at which consumers write too, one after the other."""
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": path, "OPTIONS": {"timeout": 20}}
 
 
 def postgresql(url: str) -> dict[str, Any]:

@@ -18,11 +18,13 @@ REDIS_PATTERNS = {
     "CONNECTIONS": {"default": {"URL": REDIS_URL}},
     "PREFIX": "arcade",
     "CACHING": {"LEASE": 2},  # short, so that nobody waits long for the successor of a process that was killed
+    "STREAMS": {"LEASE": 5},  # short, for the same reason
     "RATELIMIT": {
         "RULES": {
             "score": {"rate": "60/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "quick-draw-*"}},
             "hall": {"rate": "10/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "hall-*"}},
             "herd": {"rate": "20/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "caching-*"}},
+            "plays": {"rate": "120/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "streams-*"}},
             "machine": {
                 "rate": "5/s",
                 "key": "ip",

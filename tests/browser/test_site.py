@@ -151,6 +151,10 @@ def test_every_page_fits_its_screen(
     page.get_by_role("button", name="Invalidate while it is made").click()
     expect(page.locator("#herd")).to_have_attribute("data-state", "over")
     picture("caching")
+    page.goto("/streams/")
+    page.get_by_role("button", name="Play 100 games").click()
+    expect(page.locator(".log .cells i")).to_have_count(60)
+    picture("streams")
 
 
 def expect_pause(page: Page, path: str) -> None:

@@ -25,8 +25,11 @@ def run(workload: Workload, options: Options, tell: Callable[[str], object]) -> 
     if options.verbosity:
         for line in _greeting(workload, options):
             tell(line)
-    supervisor = Supervisor(workload, options, Lifeline.at(options.watched) if options.watched is not None else None)
+    lifeline = None if options.watched is None else Lifeline.at(options.watched)
+    supervisor = Supervisor(workload, options, lifeline)
     supervisor.run()
+    if lifeline is not None:
+        lifeline.close()
     if supervisor.begins_anew:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0

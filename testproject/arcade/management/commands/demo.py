@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.test.utils import override_settings
 
 from arcade import bots, hall
+from arcade.crew import crew
 from arcade.herd import herd
 from arcade.models import Play
 from django_redis_patterns.caching import invalidate_tags
@@ -42,6 +43,12 @@ class Command(BaseCommand):
             type=float,
             help="seconds between their games, 0: none (default: %(default)s)",
         )
+        parser.add_argument(
+            "--machines",
+            default=2,
+            type=int,
+            help="how many run the consumers of streams, 0: none (default: %(default)s)",
+        )
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as cleanly as Ctrl-C
@@ -55,7 +62,7 @@ class Command(BaseCommand):
                     Play.leaderboard.rebuild()
                     invalidate_tags(hall.TAG)
                     self._greet(listener, origin, player)
-                    with bots.playing(options["bots"]), closing(herd):
+                    with crew.working(options["machines"]), bots.playing(options["bots"]), closing(herd):
                         serve(listener)
         except ServerError as error:
             raise CommandError(str(error)) from error

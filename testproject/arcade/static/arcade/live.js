@@ -44,6 +44,19 @@ export function renew(part) {
   if (hadFocus) part.querySelector("[tabindex], a")?.focus({ preventScroll: true });
 }
 
+// Makes an element like another one and leaves all in it alone that stayed the same: whoever is about to press a button
+// presses that one. What has an id is somebody, and is replaced by somebody else.
+export function morph(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeName !== fresh.nodeName || old.id !== fresh.id) return old.replaceWith(fresh);
+  if (old.nodeType !== Node.ELEMENT_NODE) return void (old.nodeValue = fresh.nodeValue);
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
+  before.slice(after.length).forEach((node) => node.remove());
+  after.forEach((node, place) => (place < before.length ? morph(before[place], node) : old.append(node)));
+}
+
 const latest = new Map(); // of each line: the click that it speaks of
 
 // Sends a form as a script does, and shows in `says` what came of it, unless something was clicked meanwhile.
