@@ -1,7 +1,7 @@
 """Redlock: a lock on the majority of independent Redis servers, so that the minority may be dead, slow or wiped.
 
 https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/ with a fence on top: the highest of the
-majority's fences is written back to it before it is used, and any two majorities have a server in common.
+majority's fences is written to a majority before it is used, and any two majorities have a server in common.
 """
 
 import random
@@ -66,14 +66,14 @@ class _Attempt:
         return is_in
 
     async def _run(self, io: IO) -> bool:
-        """Get in at the majority, then write the highest of its fences back to it."""
+        """Get in at the majority, then write the highest of its fences to a majority."""
         asked = self._ask(self.quorum.leases, 0)
         if not await asked.result(io):
             self.holder = next((answer.holder for answer in asked.no), None)
             return False
-        inside = [lease for lease in self.quorum.leases if lease.fence]
-        self.quorum.fence = max(lease.fence for lease in inside)
-        return await self._ask(inside, self.quorum.fence).result(io) and not self.quorum.loss
+        self.quorum.fence = max(lease.fence for lease in self.quorum.leases)
+        # All are asked, not only who let it in: one of these may have frozen since, and another be there by now.
+        return await self._ask(self.quorum.leases, self.quorum.fence).result(io) and not self.quorum.loss
 
     def _ask(self, leases: Sequence[Lease], fence: int) -> Poll:
         questions = {lease.place.connection: partial(self._enter, lease, fence) for lease in leases}

@@ -191,7 +191,7 @@ def test_a_redis_that_lost_everything_meanwhile_ends_it(bare_redis: redis.Redis,
     some_rows()
     with pytest.raises(RebuildOvertaken):
         Player.leaderboard.rebuild(lambda done, _: bare_redis.flushall() if done == 2 else None)
-    assert bare_redis.dbsize() == 0
+    assert state(bare_redis, Player.leaderboard.board.name) == {}
 
 
 def test_a_score_that_redis_would_round_is_left_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.core.worker.conftest import Site, until
+from tests.core.worker.conftest import Site, below, until
 
 pytestmark = pytest.mark.permanent_keys("*:words:*")
 
@@ -24,6 +24,18 @@ def test_a_killed_childs_job_is_run_again_at_once(site: Site) -> None:
     site.ended("ok wait:go:1")
     until(lambda: len(program.children()) == 2)
     assert "SIGKILL" in program.log
+
+
+def test_nothing_is_taken_before_a_lease_is_held(site: Site) -> None:
+    """What a child has must be taken from it when it dies, so others must be able to see that it lives."""
+    program = site.program(EXTRA_MODULE="tests.core.worker.leaseless")
+    site.push("sleep:0:1")
+    until(lambda: "no lease" in program.log)
+    until(lambda: len(below(program.process.pid)) == 1)
+    time.sleep(2)  # a child that is not held back has long begun by then
+    assert (site.runs(), site.taken()) == ({}, {})
+    (site.folder / "lease").touch()
+    site.ended("ok sleep:0:1")
 
 
 def test_an_only_child_is_replaced(site: Site) -> None:
