@@ -1,6 +1,7 @@
 """Who is cancelled or interrupted at any moment of getting in or leaving leaves nothing behind."""
 
 import asyncio
+import gc
 import random
 import statistics
 import time
@@ -206,6 +207,7 @@ def test_a_block_that_a_signal_kept_from_being_left(monkeypatch: pytest.MonkeyPa
         patch.setattr(entered, "pop", _interrupt)
         with lock("x", ttl=0.5):
             pass
+    gc.collect()  # where a call had to be made twice, its error may hold what it saw until the collector comes
     with lock("x", wait=3):
         pass
 

@@ -1,6 +1,7 @@
 """What carries jobs to handlers and their ends back: few trips, and threads that outlive everything."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ def feeder(feed: Watched) -> Iterator[Feeder]:
     feeder.close()
     until(lambda: feeder.is_empty)
     push(["sleep:0:end"])  # wakes the thread that is blocked; it is given back
+    feeder._tends_at = time.monotonic() + 86_400  # the other one never ends, and has no business in other tests
 
 
 def ends(redis: redis.Redis) -> int:
