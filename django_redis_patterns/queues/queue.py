@@ -11,8 +11,9 @@ from django_redis_patterns.conf import settings
 from django_redis_patterns.core.commit import after_commit_of
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
-from django_redis_patterns.core.worker.backoff import Backoff, exponential
+from django_redis_patterns.core.worker.backoff import Backoff
 
+from .delays import BACKOFF
 from .durations import Duration, seconds
 from .ids import new_id
 from .keys import LONGEST_NAME, Place
@@ -56,7 +57,7 @@ class Queue:
         if max_attempts is not None and max_attempts < 1:
             raise ValueError(f"max_attempts is 1 or more, not {max_attempts}.")
         self.name = _text(name, "A queue's name", LONGEST_NAME)
-        self.backoff: Backoff = backoff or exponential(2, max=600)
+        self.backoff: Backoff = backoff or BACKOFF
         self._max_attempts, self._connection = max_attempts, connection
 
     def __repr__(self) -> str:

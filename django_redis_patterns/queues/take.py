@@ -5,7 +5,8 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from traceback import format_exception_only
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django_redis_patterns.conf import settings
@@ -13,8 +14,10 @@ from django_redis_patterns.core import trace
 from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.exceptions import JobLost, RedisUnavailable
 
+from .delays import delay_after
+from .durations import Duration, seconds
 from .keeper import keeper
-from .moves import Claim, End, Stepped, Taker, again, back, dead, done, step, wait_for_work
+from .moves import Claim, End, Taker, again, back, dead, done, step, wait_for_work
 from .records import priority_of, readable
 
 if TYPE_CHECKING:
@@ -58,9 +61,13 @@ class Job:
         """Say that it is done, before the block ends. Raises `JobLost` when it is not ours any more."""
         await self._hand.end(io, self, done(self._claim))
 
-    async def _nack(self, io: IO, reason: str = "", delay: float | None = None) -> None:
-        """Say that it failed: it runs again after *delay* seconds (else the queue's backoff), or is a dead letter."""
-        await self._hand.end(io, self, self._hand.failed(self, reason or "nack", None, delay))
+    async def _nack(self, io: IO, reason: str = "", delay: Duration | None = None) -> None:
+        """Say that it failed: it runs again after *delay* seconds (else the queue's backoff), or is a dead letter.
+
+        Raises `JobLost` when it is not ours any more.
+        """
+        chosen = None if delay is None else seconds(delay, "delay")
+        await self._hand.end(io, self, self._hand.failed(self, reason or "nack", None, chosen))
 
     ack, aack = both(_ack)
     nack, anack = both(_nack)
@@ -71,7 +78,7 @@ class Hand:
 
     def __init__(self, queue: "Queue", count: int, wait: float) -> None:
         self.queue, self._count, self._wait = queue, count, wait
-        self._taker = Taker(f"take.{secrets.token_urlsafe(9)}", lease=settings().queues.lease, may_repeat=True)
+        self._taker = _newcomer()
         self.jobs: dict[str, Job] = {}  # those that have not ended
 
     async def take(self, io: IO) -> list[Job]:
@@ -79,19 +86,16 @@ class Hand:
         deadline = time.monotonic() + self._wait
         if self._wait:
             await io.expect_to_wait(self._wait)
-        found = await self._step(io, [])
-        while True:
-            unreadable = self._accept(found)
+        while not self.jobs:
+            found = await step(io, self.queue.place, self._taker, (), self._count)
             left = deadline - time.monotonic()
-            if self.jobs or (left <= 0 and not unreadable):
-                break
-            if not unreadable:
+            if found.claims:
+                await self._accept(io, found.claims)
+            elif left > 0:
                 await wait_for_work(io, self.queue.place, min(left, found.look_in))
-            found = await self._step(io, unreadable)
-        if unreadable:
-            await step(io, self.queue.place, self._ender(unreadable), unreadable)
-        if self.jobs:
-            keeper.keep(self.queue.place, self._taker.name, self._taker.lease)
+            else:
+                return []
+        keeper.keep(self.queue.place, self._taker.name, self._taker.lease)
         return list(self.jobs.values())
 
     async def end(self, io: IO, job: Job, how: End) -> None:
@@ -102,47 +106,52 @@ class Hand:
             if ended.lost:
                 raise JobLost(self.queue.name, job.id)
 
-    async def close(self, io: IO, ends: Sequence[End]) -> None:
-        """End all that is left, and the lease."""
+    async def close(self, io: IO, error: BaseException | None) -> None:
+        """End all that is left, as the block has ended, and the lease."""
         keeper.drop(self.queue.place, self._taker.name)
-        if not ends:
+        if not (ends := self._ends(error)):
             return
         ended = await step(io, self.queue.place, replace(self._ender(ends), ends_lease=True), ends)
         if ended.lost:
             raise JobLost(self.queue.name, ", ".join(end.claim.id for end in ends))
 
-    def ends(self, error: BaseException | None) -> list[End]:
-        """Return how what is left ends when the block ends with *error*."""
+    def _ends(self, error: BaseException | None) -> list[End]:
         if error is None:
             return [done(job._claim) for job in self.jobs.values()]
         if not isinstance(error, Exception):  # somebody wants us to stop, and it is not the job's fault
             return [back(job._claim) for job in self.jobs.values()]
-        return [self.failed(job, f"{type(error).__name__}: {error}", error) for job in self.jobs.values()]
+        why = "".join(format_exception_only(error)).strip()
+        return [self.failed(job, why, error) for job in self.jobs.values()]
 
     def failed(self, job: Job, why: str, error: BaseException | None, delay: float | None = None) -> End:
         """Return how *job* ends that has failed."""
         claim, queue = job._claim, self.queue
         if delay is None and job.attempt < queue.max_attempts:
-            delay = queue.backoff(error or RuntimeError(why), job.attempt)
+            backoff = partial(queue.backoff, error or RuntimeError(why), job.attempt)
+            delay = delay_after(job.attempt, backoff, queue.name)
         notes = why[:1000].encode("utf-8", "replace")
         return dead(claim, why[:1000], notes) if delay is None else again(claim, delay, notes)
-
-    async def _step(self, io: IO, ends: list[End]) -> Stepped:
-        return await step(io, self.queue.place, self._taker, ends, self._count)
 
     def _ender(self, ends: Sequence[End]) -> Taker:
         return Taker(self._taker.name, may_repeat=all(end.verb == "done" for end in ends))
 
-    def _accept(self, found: Stepped) -> list[End]:
+    async def _accept(self, io: IO, claims: Sequence[Claim]) -> None:
         unreadable = []
-        for claim in found.claims:
+        for claim in claims:
             data, why = readable(claim.record)
             if why:
                 trace.count("queues.undecodable")
                 unreadable.append(dead(claim, why, b""))
             else:
                 self.jobs[claim.id] = Job(claim.id, data, self, claim)
-        return unreadable
+        if unreadable:
+            await step(io, self.queue.place, replace(self._ender(unreadable), ends_lease=not self.jobs), unreadable)
+        if not self.jobs:
+            self._taker = _newcomer()  # a name takes once
+
+
+def _newcomer() -> Taker:
+    return Taker(f"take.{secrets.token_urlsafe(9)}", lease=settings().queues.lease, may_repeat=True)
 
 
 class Take(Generic[T]):
@@ -169,7 +178,7 @@ class Take(Generic[T]):
         if hand is None:
             return
         try:
-            await hand.close(io, hand.ends(error))
+            await hand.close(io, error)
         except (JobLost, RedisUnavailable) as trouble:
             if error is None:
                 raise

@@ -4,6 +4,7 @@ import logging
 import traceback
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django_redis_patterns.core.worker.backoff import exponential
 from django_redis_patterns.core.worker.feed import Done
 from django_redis_patterns.exceptions import SerializationError
-from django_redis_patterns.queues.durations import seconds
+from django_redis_patterns.queues.delays import BACKOFF, delay_after
 from django_redis_patterns.queues.moves import Claim, End, again, back, dead, done
 
 from .framework import TaskContext, TaskError, TaskResultStatus, normalize_json, task_finished, task_started
@@ -23,8 +24,6 @@ from .stored import LONGEST_TRACEBACK, AnyResult, Call, Past, call_of, claimed, 
 from .timeouts import alimited, limited
 
 logger = logging.getLogger("django_redis_patterns.queues")
-#: Seconds between attempts of a task that does not say it.
-BACKOFF = exponential(2, max=600)
 
 
 class TaskJob:
@@ -140,12 +139,7 @@ def _delay(call: Call, result: AnyResult, error: BaseException) -> float | None:
     backoff = task.backoff or BACKOFF
     if isinstance(backoff, exponential):
         return backoff.after(failures)
-    try:
-        chosen = backoff(error, result)
-        return None if chosen is None else seconds(chosen, "What a backoff returns")
-    except Exception:
-        logger.exception("The backoff of %s failed.", task.module_path)
-        return BACKOFF.after(failures)
+    return delay_after(failures, partial(backoff, error, result), task.module_path)
 
 
 def options_of(call: Call) -> Options:
