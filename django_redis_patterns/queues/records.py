@@ -23,6 +23,8 @@ class Entry:
 
 def record(body: bytes, priority: int = 0, unique: str | None = None, until_started: bool = False) -> bytes:
     """Return what is stored. *unique* is a text that one job of the queue may have at a time."""
+    if not isinstance(unique, str | None):
+        raise TypeError(f"unique is a text, not {unique!r}.")
     mark = f":{'s' if until_started else 'e'}{digest(unique)}" if unique is not None else ""
     return b"%d%s " % (checked_priority(priority), mark.encode()) + body
 
