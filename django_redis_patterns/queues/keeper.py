@@ -1,9 +1,11 @@
 """Renews the leases of jobs that are taken outside of workers: one thread for all that this process has."""
 
-import logging
 import os
 import threading
+import time
 from contextlib import suppress
+from typing import Protocol
+from weakref import WeakSet
 
 from redis import RedisError
 
@@ -12,51 +14,73 @@ from django_redis_patterns.exceptions import RedisPatternsError
 
 from .keys import Place
 
-logger = logging.getLogger("django_redis_patterns.queues")
+
+class Holder(Protocol):
+    """Who has a lease, for as long as anybody remembers it."""
+
+    @property
+    def place(self) -> Place: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def lease(self) -> float:
+        """Seconds."""
 
 
 class Keeper:
-    """Its thread runs while there is something to renew."""
+    """Its thread runs while there is something to renew, and for a third of a lease after that."""
 
     def __init__(self) -> None:
         self._guard = threading.Condition()
-        self._names: dict[tuple[str, str], dict[str, float]] = {}  # connection and key, to names and their leases
+        self._holders: WeakSet[Holder] = WeakSet()
+        self._shortest = 0.0
         self._thread: threading.Thread | None = None
 
-    def keep(self, place: Place, name: str, lease: float) -> None:
-        """Hold the lease of *name*, which has just begun, until it is dropped."""
+    def keep(self, holder: Holder) -> None:
+        """Renew its lease, which has just begun, until it is dropped, or forgotten."""
         with self._guard:
-            self._names.setdefault((place.connection, place.keys.live), {})[name] = lease
+            self._holders.add(holder)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="queues-keeper", daemon=True)
                 self._thread.start()
-            self._guard.notify()
+            elif holder.lease < self._shortest:
+                self._guard.notify()
 
-    def drop(self, place: Place, name: str) -> None:
+    def drop(self, holder: Holder) -> None:
         """Let it end."""
         with self._guard:
-            at = (place.connection, place.keys.live)
-            self._names.get(at, {}).pop(name, None)
-            if not self._names.get(at):
-                self._names.pop(at, None)
+            self._holders.discard(holder)
 
     def _work(self) -> None:
         while self._waits():
-            with self._guard:
-                now = [(*at, list(names), max(names.values())) for at, names in self._names.items()]
-            for alias, live, names, lease in now:
-                with suppress(RedisPatternsError, RedisError):  # it is tried again in time, or the fence tells
-                    hold(alias, live, names, lease)
+            self._renew()
+
+    def _renew(self) -> None:
+        with self._guard:
+            holders = list(self._holders)
+        for (alias, live), some in _by_place(holders).items():
+            with suppress(RedisPatternsError, RedisError):  # it is tried again in time, or the fence tells
+                hold(alias, live, [one.name for one in some], max(one.lease for one in some))
 
     def _waits(self) -> bool:
-        """Wait until leases have run for a third; returns False when there are none."""
+        """Wait for a third of the shortest lease; returns False when there are none."""
+        began = time.monotonic()
         with self._guard:
-            shortest = min((lease for names in self._names.values() for lease in names.values()), default=0.0)
-            if not shortest:
-                self._thread = None
-                return False
-            self._guard.wait(shortest / 3)
-            return True
+            while leases := [holder.lease for holder in self._holders]:
+                self._shortest = min(leases)
+                left = began + self._shortest / 3 - time.monotonic()
+                if left <= 0:
+                    return True
+                self._guard.wait(left)
+            self._thread = None
+            return False
+
+
+def _by_place(holders: list[Holder]) -> dict[tuple[str, str], list[Holder]]:
+    grouped: dict[tuple[str, str], list[Holder]] = {}
+    for holder in holders:
+        grouped.setdefault((holder.place.connection, holder.place.keys.live), []).append(holder)
+    return grouped
 
 
 keeper = Keeper()

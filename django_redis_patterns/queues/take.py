@@ -17,6 +17,7 @@ from django_redis_patterns.exceptions import JobLost, RedisUnavailable
 from .delays import delay_after
 from .durations import Duration, seconds
 from .keeper import keeper
+from .keys import Place
 from .moves import Claim, End, Taker, again, back, dead, done, step, wait_for_work
 from .records import priority_of, readable
 
@@ -59,7 +60,7 @@ class Job:
 
     async def _ack(self, io: IO) -> None:
         """Say that it is done, before the block ends. Raises `JobLost` when it is not ours any more."""
-        await self._hand.end(io, self, done(self._claim))
+        await self._hand.end(io, done(self._claim))
 
     async def _nack(self, io: IO, reason: str = "", delay: Duration | None = None) -> None:
         """Say that it failed: it runs again after *delay* seconds (else the queue's backoff), or is a dead letter.
@@ -67,7 +68,7 @@ class Job:
         Raises `JobLost` when it is not ours any more.
         """
         chosen = None if delay is None else seconds(delay, "delay")
-        await self._hand.end(io, self, self._hand.failed(self, reason or "nack", None, chosen))
+        await self._hand.end(io, self._hand.failed(self._claim, reason or "nack", None, chosen))
 
     ack, aack = both(_ack)
     nack, anack = both(_nack)
@@ -79,36 +80,51 @@ class Hand:
     def __init__(self, queue: "Queue", count: int, wait: float) -> None:
         self.queue, self._count, self._wait = queue, count, wait
         self._taker = _newcomer()
-        self.jobs: dict[str, Job] = {}  # those that have not ended
+        self._claims: dict[str, Claim] = {}  # those that have not ended
+
+    @property
+    def place(self) -> Place:
+        """Where its lease is."""
+        return self.queue.place
+
+    @property
+    def name(self) -> str:
+        """Of its lease."""
+        return self._taker.name
+
+    @property
+    def lease(self) -> float:
+        """Seconds."""
+        return self._taker.lease
 
     async def take(self, io: IO) -> list[Job]:
         """Take jobs, and wait for the first. What cannot be read becomes a dead letter."""
         deadline = time.monotonic() + self._wait
         if self._wait:
             await io.expect_to_wait(self._wait)
-        while not self.jobs:
+        while True:
             found = await step(io, self.queue.place, self._taker, (), self._count)
             left = deadline - time.monotonic()
-            if found.claims:
-                await self._accept(io, found.claims)
-            elif left > 0:
-                await wait_for_work(io, self.queue.place, min(left, found.look_in))
-            else:
+            if jobs := await self._accept(io, found.claims):
+                keeper.keep(self)
+                return jobs
+            if not found.claims and left <= 0:
                 return []
-        keeper.keep(self.queue.place, self._taker.name, self._taker.lease)
-        return list(self.jobs.values())
+            if not found.claims:
+                await wait_for_work(io, self.queue.place, min(left, found.look_in))
 
-    async def end(self, io: IO, job: Job, how: End) -> None:
+    async def end(self, io: IO, how: End) -> None:
         """End one job before the others."""
-        if job.id in self.jobs:
+        id = how.claim.id
+        if id in self._claims:
             ended = await step(io, self.queue.place, self._ender([how]), [how])
-            self.jobs.pop(job.id, None)
+            self._claims.pop(id, None)
             if ended.lost:
-                raise JobLost(self.queue.name, job.id)
+                raise JobLost(self.queue.name, id)
 
     async def close(self, io: IO, error: BaseException | None) -> None:
         """End all that is left, as the block has ended, and the lease."""
-        keeper.drop(self.queue.place, self._taker.name)
+        keeper.drop(self)
         if not (ends := self._ends(error)):
             return
         ended = await step(io, self.queue.place, replace(self._ender(ends), ends_lease=True), ends)
@@ -116,38 +132,41 @@ class Hand:
             raise JobLost(self.queue.name, ", ".join(end.claim.id for end in ends))
 
     def _ends(self, error: BaseException | None) -> list[End]:
+        claims = list(self._claims.values())
         if error is None:
-            return [done(job._claim) for job in self.jobs.values()]
+            return [done(claim) for claim in claims]
         if not isinstance(error, Exception):  # somebody wants us to stop, and it is not the job's fault
-            return [back(job._claim) for job in self.jobs.values()]
+            return [back(claim) for claim in claims]
         why = "".join(format_exception_only(error)).strip()
-        return [self.failed(job, why, error) for job in self.jobs.values()]
+        return [self.failed(claim, why, error) for claim in claims]
 
-    def failed(self, job: Job, why: str, error: BaseException | None, delay: float | None = None) -> End:
-        """Return how *job* ends that has failed."""
-        claim, queue = job._claim, self.queue
-        if delay is None and job.attempt < queue.max_attempts:
-            backoff = partial(queue.backoff, error or RuntimeError(why), job.attempt)
-            delay = delay_after(job.attempt, backoff, queue.name)
+    def failed(self, claim: Claim, why: str, error: BaseException | None, delay: float | None = None) -> End:
+        """Return how a claim ends whose job has failed."""
+        queue, attempt = self.queue, claim.failures + 1
+        if delay is None and attempt < queue.max_attempts:
+            backoff = partial(queue.backoff, error or RuntimeError(why), attempt)
+            delay = delay_after(attempt, backoff, queue.name)
         notes = why[:1000].encode("utf-8", "replace")
         return dead(claim, why[:1000], notes) if delay is None else again(claim, delay, notes)
 
     def _ender(self, ends: Sequence[End]) -> Taker:
         return Taker(self._taker.name, may_repeat=all(end.verb == "done" for end in ends))
 
-    async def _accept(self, io: IO, claims: Sequence[Claim]) -> None:
-        unreadable = []
+    async def _accept(self, io: IO, claims: Sequence[Claim]) -> list[Job]:
+        jobs, unreadable = [], []
         for claim in claims:
             data, why = readable(claim.record)
             if why:
                 trace.count("queues.undecodable")
                 unreadable.append(dead(claim, why, b""))
             else:
-                self.jobs[claim.id] = Job(claim.id, data, self, claim)
+                self._claims[claim.id] = claim
+                jobs.append(Job(claim.id, data, self, claim))
         if unreadable:
-            await step(io, self.queue.place, replace(self._ender(unreadable), ends_lease=not self.jobs), unreadable)
-        if not self.jobs:
+            await step(io, self.queue.place, replace(self._ender(unreadable), ends_lease=not jobs), unreadable)
+        if claims and not jobs:
             self._taker = _newcomer()  # a name takes once
+        return jobs
 
 
 def _newcomer() -> Taker:

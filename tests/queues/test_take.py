@@ -305,3 +305,12 @@ def test_what_nobody_can_read_is_a_dead_letter(queue: Queue, within: Within, bod
     assert [(letter.id, letter.data) for letter in queue.dead()] == [("too", None), ("forged", None)]
     assert all(letter.reason for letter in queue.dead())
     assert queue.stats()[:5] == (0, 0, 0, 0, 2)
+
+
+def test_what_nobody_remembers_is_given_back(queue: Queue) -> None:
+    """A block that was begun and dropped keeps its job for no longer than its lease, which nobody renews."""
+    with override_settings(REDIS_PATTERNS={**settings.REDIS_PATTERNS, "QUEUES": {"LEASE": 1}}):
+        queue.push(1)
+        queue.take().begin()
+        with queue.take(wait=20) as job:
+            assert job.deaths

@@ -76,7 +76,8 @@ def test_a_cache_that_would_wipe_events_is_told(declare: Declare) -> None:
     declare()
     url = "redis://h:1/0"
     cache = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url}}
-    with override_settings(CACHES=cache, REDIS_PATTERNS={"CONNECTIONS": {"default": url}}, SESSION_ENGINE="x"):
+    shared = {"CACHES": cache, "REDIS_PATTERNS": {"CONNECTIONS": {"default": url}}}
+    with override_settings(**shared, SESSION_ENGINE="x", TASKS={}):
         (found,) = check_shared_database()
     assert "would lose what nobody has handled yet" in found.msg
 

@@ -209,6 +209,7 @@ def test_a_shared_database_is_no_danger(settings: Any) -> None:
     """Our clear() leaves sessions alone: the warning that a foreign one would not names the cure."""
     settings.REDIS_PATTERNS = {"CONNECTIONS": {"default": "redis://127.0.0.1:1/0"}}
     settings.CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}}
+    settings.TASKS = {}
     (found,) = check_shared_database()
     assert found.id == "redis_patterns.W001"
     assert OURS in str(found.hint)
