@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.operations import IO, both
@@ -23,8 +23,7 @@ AT_ONCE = 200
 ECHO = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A job that is ours until we end it, or our lease runs out."""
 
     id: str
@@ -44,8 +43,7 @@ class Claim:
         return self.kills.decode().split()[1:] if self.kills else []
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """How a claim ends; see the script for the verbs and what they take."""
 
     verb: str
@@ -150,8 +148,8 @@ async def step(io: IO, place: Place, taker: Taker, ends: Sequence[End] = (), fre
     for end in ends:
         args += (f"{end.verb} {end.claim.token} {end.number} {len(end.past)}", end.claim.id, end.past + end.text)
     keys = [*place.keys, place.stats(now), *place.results([end.claim.id for end in ends])]
-    look, held, lost, *flat = await io.run(STEP_AGAIN if taker.may_repeat else STEP, keys=keys, args=args)
-    return Stepped(_claims(flat, taker.token), look / 1000, held, lost)
+    look, held, lost, columns, *flat = await io.run(STEP_AGAIN if taker.may_repeat else STEP, keys=keys, args=args)
+    return Stepped(_claims(flat, columns, taker.token), look / 1000, held, lost)
 
 
 async def _recover(io: IO, place: Place, name: str) -> list[Claim]:
@@ -164,7 +162,7 @@ async def _recover(io: IO, place: Place, name: str) -> list[Claim]:
     rows = [value for at, value in enumerate(flat) if at % 5 != 4]
     return [
         Claim(claim.id, claim.record, claim.past, claim.kills, token)
-        for claim, token in zip(_claims(rows, ""), tokens, strict=True)
+        for claim, token in zip(_claims(rows, 4, ""), tokens, strict=True)
     ]
 
 
@@ -202,5 +200,9 @@ def minute() -> int:
     return int(time.time()) // 60
 
 
-def _claims(flat: Sequence[Any], token: str) -> list[Claim]:
-    return [Claim(flat[at].decode(), flat[at + 1], flat[at + 2], flat[at + 3], token) for at in range(0, len(flat), 4)]
+def _claims(flat: Sequence[Any], columns: int, token: str) -> list[Claim]:
+    """Return what a script told in so many *columns*; without those of past and kills, there are none."""
+    none = [None] * (len(flat) // columns)
+    ids, records, pasts, kills, *_ = [*(flat[column::columns] for column in range(columns)), none, none]
+    rows = zip(ids, records, pasts, kills, strict=True)
+    return [Claim(id.decode(), record, past, deaths, token) for id, record, past, deaths in rows]

@@ -33,11 +33,10 @@ class _Packer(sync.PythonRespSerializer):
 
     def pack(self, *args: Any) -> list[Any]:
         name = args[0]
-        is_plain, size, pieces = type(name) is str and " " not in name, 0, [b"*%d\r\n" % len(args)]
+        is_plain, pieces = type(name) is str and " " not in name, [b"*%d\r\n" % len(args)]
         for arg in args:
             data = arg if type(arg) is bytes else arg.encode() if type(arg) is str else self.encode(arg)
-            size += len(data)
-            if not is_plain or size > _CUTOFF or type(data) is not bytes:
+            if not is_plain or len(data) > _CUTOFF or type(data) is not bytes:
                 return list(super().pack(*args))  # type: ignore[no-untyped-call]
             pieces.append(b"$%d\r\n%b\r\n" % (len(data), data))
         return [b"".join(pieces)]

@@ -1,6 +1,6 @@
 -- KEYS: jobs, ready, ranked, later, running, live, suspects, kills, past, wake, paused, unique, dead, reasons, waits, stats, results...
 -- ARGV: me, token, how, ends...
--- RETURNS: ms until the next look, held back (1: until you are alone, 2: until you have a lease), how many ends were not ours, of each claim id, record, past, kills
+-- RETURNS: ms until the next look, held back (1: until you are alone, 2: until you have a lease), how many ends were not ours, columns, of each claim id, record and, if there are 4 columns, past and kills
 -- ends: each its verb, token, number and the length of its past; its id; past and text in one; and a key of results.
 -- done: text is the result, kept for number ms. again: it failed, and is due in number ms. back: it was not run, and goes
 -- to the front. dead: text says why. how: numbers, of which lease is 0 for who has one, -1 to end it, else what a taker
@@ -216,11 +216,14 @@ end
 
 local function hand_over(ids)
   local records = redis.call('HMGET', jobs, unpack(ids))
-  local notes = has_notes and redis.call('HMGET', past, unpack(ids)) or {}
-  local deaths = has_notes and redis.call('HMGET', kills, unpack(ids)) or {}
+  local notes = has_notes and redis.call('HMGET', past, unpack(ids))
+  local deaths = has_notes and redis.call('HMGET', kills, unpack(ids))
   for i, id in ipairs(ids) do
     local n = #told
-    told[n + 1], told[n + 2], told[n + 3], told[n + 4] = id, records[i] or '', notes[i] or false, deaths[i] or false
+    told[n + 1], told[n + 2] = id, records[i] or ''
+    if has_notes then
+      told[n + 3], told[n + 4] = notes[i], deaths[i]
+    end
   end
   return records
 end
@@ -277,4 +280,4 @@ if is_left and redis.call('LLEN', wake) == 0 then
   redis.call('PEXPIRE', wake, 60000)
 end
 local look = math.min(15000, (due or now + 15000) - now, (lease_end or now + 15000) - now)
-return { (is_left and is_held == 0 or look < 0) and 0 or look, is_held, lost, unpack(told) }
+return { (is_left and is_held == 0 or look < 0) and 0 or look, is_held, lost, has_notes and 4 or 2, unpack(told) }

@@ -4,12 +4,13 @@ import logging
 import traceback
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from inspect import iscoroutinefunction
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.core.signals import setting_changed
 
 from django_redis_patterns.core.worker.backoff import exponential
 from django_redis_patterns.core.worker.feed import Done
@@ -17,10 +18,18 @@ from django_redis_patterns.exceptions import SerializationError
 from django_redis_patterns.queues.delays import BACKOFF, delay_after
 from django_redis_patterns.queues.moves import Claim, End, again, back, dead, done
 
-from .framework import TaskContext, TaskError, TaskResultStatus, normalize_json, task_finished, task_started
+from .framework import (
+    TaskContext,
+    TaskError,
+    TaskResultStatus,
+    normalize_json,
+    task_backends,
+    task_finished,
+    task_started,
+)
 from .moments import milliseconds, now
 from .options import Options
-from .stored import LONGEST_TRACEBACK, AnyResult, Call, Past, call_of, claimed, notes, past_of, value_of
+from .stored import LONGEST_TRACEBACK, AnyResult, AnyTask, Call, Past, call_of, claimed, notes, past_of, value_of
 from .timeouts import alimited, limited
 
 logger = logging.getLogger("django_redis_patterns.queues")
@@ -35,12 +44,13 @@ class TaskJob:
         self.claim, self._queue, self._child = claim, queue, child
         self._call: Call | None = None
         self._sender: type | None = None
+        self._options = Options()
         self._refusal = ""
         self.result: AnyResult | None = None
         self._delay: float | None = None  # until the next attempt, when this one has failed
         try:
             call = call_of(claim.record, queue)
-            self._sender = type(call.task.get_backend())
+            self._sender, self._options = _backend(call.task.backend)
             self._call = call
         except (SerializationError, SuspiciousOperation, ImproperlyConfigured) as error:
             self._refusal = str(error)
@@ -64,7 +74,7 @@ class TaskJob:
         if self._call is None or self.result is None:
             return dead(self.claim, self._refusal or repr(ended.error), b"", failures=0)
         if ended.error is None:
-            ttl = options_of(self._call).result_ttl
+            ttl = self._options.result_ttl
             return done(self.claim, ended.value, ttl) if ttl else done(self.claim)
         past = notes(self._past(self.result))
         if self._delay is not None:
@@ -112,7 +122,7 @@ class TaskJob:
         told = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
         result.errors.append(TaskError(exception_class_path=path, traceback=told))
         _become(result, _return_value=None, finished_at=None)  # what it returned may be what cannot be stored
-        self._delay = _delay(call, result, error)
+        self._delay = _delay(call.task, result, error, self._options.max_attempts)
         if self._delay is None:
             _become(result, status=TaskResultStatus.FAILED, finished_at=now(result.last_attempted_at))
             return True
@@ -130,23 +140,25 @@ class TaskJob:
         return Past(started, last, workers, errors, finished)
 
 
-def _delay(call: Call, result: AnyResult, error: BaseException) -> float | None:
+@cache
+def _backend(alias: str) -> tuple[type, Options]:
+    """Return what a worker has to know of a backend: asking for it takes longer than a short task."""
+    backend: Any = task_backends[alias]
+    return type(backend), getattr(backend, "chosen", Options())  # one for tests has none
+
+
+setting_changed.connect(lambda **_: _backend.cache_clear(), weak=False)
+
+
+def _delay(task: AnyTask, result: AnyResult, error: BaseException, most: int) -> float | None:
     """Return the seconds until the next attempt; None for none. Its own errors are no reason to forget a task."""
-    task = call.task
     failures = len(result.errors)
-    if failures >= (task.max_attempts or options_of(call).max_attempts):
+    if failures >= (task.max_attempts or most):
         return None
     backoff = task.backoff or BACKOFF
     if isinstance(backoff, exponential):
         return backoff.after(failures)
     return delay_after(failures, partial(backoff, error, result), task.module_path)
-
-
-def options_of(call: Call) -> Options:
-    """Return the options of the backend that a task was enqueued on."""
-    backend: Any = call.task.get_backend()
-    found: Options = getattr(backend, "chosen", Options())
-    return found
 
 
 def _become(result: AnyResult, **changes: datetime | Any) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from django.core.exceptions import SuspiciousOperation
 
@@ -30,8 +30,7 @@ _json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _FORMAT = Json.FORMAT
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What a record says: which task to call with what."""
 
     task: AnyTask

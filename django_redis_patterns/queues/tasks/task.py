@@ -184,6 +184,8 @@ def _declared_elsewhere(path: str) -> RedisTask[Any, Any] | None:
 
 def restored(task: RedisTask[Any, Any], **changes: Any) -> RedisTask[Any, Any]:
     """Return *task* as it was enqueued, whatever is valid by now."""
+    if all(getattr(task, name) == value for name, value in changes.items()):
+        return task
     kind: Any = type(task)
     copy: RedisTask[Any, Any] = object.__new__(kind)
     for name in _names(kind):
