@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from .records import priority_of, readable
+from .records import failures_of, priority_of, readable
 
 
 class Waiting(NamedTuple):
@@ -26,11 +26,16 @@ class Letter(NamedTuple):
 
 def waiting(id: bytes, record: bytes) -> Waiting:
     """Return a job as `peek.lua` tells of it."""
-    return Waiting(id.decode(), readable(record)[0], priority_of(record or b"0"))
+    return Waiting(id.decode("utf-8", "backslashreplace"), readable(record)[0], priority_of(record))
 
 
 def letter(id: bytes, died_ms: bytes, record: bytes, past: bytes, reason: bytes) -> Letter:
     """Return a dead letter as `letters.lua` tells of it."""
     died_at = datetime.fromtimestamp(float(died_ms) / 1000, UTC)
-    failures = int(past.partition(b" ")[0] or 0)
-    return Letter(id.decode(), readable(record)[0], reason.decode("utf-8", "replace"), died_at, failures)
+    return Letter(
+        id.decode("utf-8", "backslashreplace"),
+        readable(record)[0],
+        reason.decode("utf-8", "replace"),
+        died_at,
+        failures_of(past),
+    )

@@ -10,7 +10,7 @@ from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 
 from .keys import Place
-from .records import Entry
+from .records import Entry, failures_of
 
 PUSH = Script("push.lua", idempotent=True)
 STEP = Script("step.lua")
@@ -35,12 +35,12 @@ class Claim(NamedTuple):
     @property
     def failures(self) -> int:
         """How often it has failed."""
-        return int(self.past.partition(b" ")[0]) if self.past else 0
+        return failures_of(self.past or b"")
 
     @property
     def deaths(self) -> list[str]:
         """Names of the processes that died while they had it."""
-        return self.kills.decode().split()[1:] if self.kills else []
+        return self.kills.decode("utf-8", "replace").split()[1:] if self.kills else []
 
 
 class End(NamedTuple):

@@ -40,7 +40,7 @@ class Queue:
     """Jobs in the order in which they came; those of a higher ``priority`` (-100 to 100) first.
 
     A job that fails runs again after ``backoff(error, attempt)`` seconds, and is a dead letter after ``max_attempts``
-    (``REDIS_PATTERNS["QUEUES"]``), or when the backoff is None. Jobs are what JSON can hold; ids are texts.
+    (``REDIS_PATTERNS["QUEUES"]``), or when the backoff is None. Jobs are what JSON can hold.
 
     At least once: a job leaves Redis when it is acked, and not before. Every call is one trip where nothing else is
     said, and raises `RedisUnavailable` when Redis is away.
@@ -56,7 +56,7 @@ class Queue:
     ) -> None:
         if max_attempts is not None and max_attempts < 1:
             raise ValueError(f"max_attempts is 1 or more, not {max_attempts}.")
-        self.name = _text(name, "A queue's name", LONGEST_NAME)
+        self.name = _checked_name(name)
         self.backoff: Backoff = backoff or BACKOFF
         self._max_attempts, self._connection = max_attempts, connection
 
@@ -242,14 +242,18 @@ def due_at(moment: datetime) -> str:
     return f"@{math.ceil(moment.timestamp() * 1000)}"
 
 
-def _checked_id(id: str | None) -> str:
-    return new_id() if id is None else _text(id, "A job's id", 64)
+def _checked_id(id: Any) -> str:
+    if id is None:
+        return new_id()
+    if not isinstance(id, str) or not 0 < len(id) <= 64 or not (id.isascii() and id.isprintable()):
+        raise ValueError(f"A job's id is a text of 1 to 64 ASCII characters, not {id!r}.")
+    return id
 
 
-def _text(given: Any, what: str, most: int) -> str:
-    if not isinstance(given, str) or not 0 < len(given) <= most:
-        raise ValueError(f"{what} is a text of 1 to {most} characters, not {given!r}.")
-    return given
+def _checked_name(name: Any) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
+        raise ValueError(f"A queue's name is a text of 1 to {LONGEST_NAME} characters, not {name!r}.")
+    return name
 
 
 def _at_most(count: int) -> int:

@@ -30,8 +30,17 @@ def record(body: bytes, priority: int = 0, unique: str | None = None, until_star
 
 
 def priority_of(record: bytes) -> int:
-    """Return the priority in a record."""
-    return int(record.partition(b" ")[0].partition(b":")[0])
+    """Return the priority in a record; 0 for one that has none, which somebody else has written."""
+    try:
+        return int(record.partition(b" ")[0].partition(b":")[0])
+    except ValueError:
+        return 0
+
+
+def failures_of(past: bytes) -> int:
+    """Return how often a job has failed."""
+    number = past.partition(b" ")[0]
+    return int(number) if number.isdigit() else 0
 
 
 def body_of(record: bytes) -> bytes:

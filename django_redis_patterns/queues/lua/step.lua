@@ -117,7 +117,7 @@ local function finish()
   end
   for i = #backs, 1, -1 do
     local id = backs[i]
-    if tonumber(string.match(redis.call('HGET', kills, id) or '0', '^%d+')) > 1 then
+    if tonumber(string.match(redis.call('HGET', kills, id) or '', '^%d+') or 0) > 1 then
       redis.call('RPUSH', suspects, id)
     else
       place(id, true)
@@ -143,8 +143,8 @@ local function bury()
     local id, name = claims[i], string.match(claims[i + 1], '^%S+')
     if not lives(name) then
       local before = redis.call('HGET', kills, id) or '0'
-      local deaths = tonumber(string.match(before, '^%d+')) + 1
-      redis.call('HSET', kills, id, deaths .. string.match(before, '^%d+(.*)') .. ' ' .. name)
+      local deaths = tonumber(string.match(before, '^%d+') or 0) + 1
+      redis.call('HSET', kills, id, deaths .. string.match(before, '^%d*(.*)') .. ' ' .. name)
       redis.call('HDEL', running, id)
       has_notes = true
       if deaths >= tonumber(max_kills) then
@@ -214,22 +214,42 @@ local function pick()
   return ids
 end
 
-local function hand_over(ids)
-  local records = redis.call('HMGET', jobs, unpack(ids))
+-- What is no id of ours, or has no record, somebody else has written.
+local function sort_out(ids)
+  local records, own, theirs = redis.call('HMGET', jobs, unpack(ids)), {}, {}
+  for i, id in ipairs(ids) do
+    if records[i] and #id <= 64 and not string.find(id, '[^ -~]') then
+      own[#own + 1], theirs[#theirs + 1] = id, records[i]
+    else
+      die(id, 'there is no such job')
+    end
+  end
+  return own, theirs
+end
+
+local function pick_known()
+  local ids, own, records = pick(), {}, {}
+  while #ids > 0 and #own == 0 do
+    own, records = sort_out(ids)
+    ids = #own == 0 and pick() or {}
+  end
+  return own, records
+end
+
+local function hand_over(ids, records)
   local notes = has_notes and redis.call('HMGET', past, unpack(ids))
   local deaths = has_notes and redis.call('HMGET', kills, unpack(ids))
   for i, id in ipairs(ids) do
     local n = #told
-    told[n + 1], told[n + 2] = id, records[i] or ''
+    told[n + 1], told[n + 2] = id, records[i]
     if has_notes then
       told[n + 3], told[n + 4] = notes[i], deaths[i]
     end
   end
-  return records
 end
 
 local function claim()
-  local ids, pairs = pick(), {}
+  local pairs, ids, records = {}, pick_known()
   if #ids == 0 then
     return
   end
@@ -237,7 +257,7 @@ local function claim()
     pairs[2 * i - 1], pairs[2 * i] = id, me .. ' ' .. token .. ' ' .. stamp
   end
   redis.call('HSET', running, unpack(pairs))
-  local records = hand_over(ids)
+  hand_over(ids, records)
   for i = 1, is_special and #ids or 0 do
     unmark(ids[i], records[i], 's')
   end
@@ -256,7 +276,7 @@ local function claim_again()
     end
   end
   if #ids > 0 then
-    hand_over(ids)
+    hand_over(ids, redis.call('HMGET', jobs, unpack(ids)))
   end
 end
 

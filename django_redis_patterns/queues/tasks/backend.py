@@ -67,7 +67,7 @@ class RedisBackend(BaseTaskBackend):
 
         Raises `RedisUnavailable`; where that is ``ambiguous``, the task may be there.
         """
-        result, entry = self._ready(task, args, kwargs)
+        result, entry = self._ready(self._valid(task), args, kwargs)
         (there,) = self.queue(task.queue_name).add(entry)
         if there != entry.id:
             return self._other(result, there)
@@ -76,7 +76,7 @@ class RedisBackend(BaseTaskBackend):
 
     async def aenqueue(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Do the same in a coroutine. Only receivers of ``task_enqueued`` that are a ``def`` run in a thread."""
-        result, entry = self._ready(task, args, kwargs)
+        result, entry = self._ready(self._valid(task), args, kwargs)
         (there,) = await self.queue(task.queue_name).aadd(entry)
         if there != entry.id:
             return await self._aother(result, there)
@@ -85,7 +85,9 @@ class RedisBackend(BaseTaskBackend):
 
     def enqueue_many(self, calls: Iterable[tuple[AnyTask, Sequence[Any], Mapping[str, Any]]]) -> list[AnyResult]:
         """Enqueue several tasks, each with its arguments: one trip, and a command for each 200 of a queue."""
-        ready = [self._ready(*call) for call in calls]
+        calls = list(calls)
+        valid = {key: self._valid(task) for key, task in {id(task): task for task, *_ in calls}.items()}
+        ready = [self._ready(valid[id(task)], args, kwargs) for task, args, kwargs in calls]
         by_queue: dict[str, list[Entry]] = {}
         for result, entry in ready:
             by_queue.setdefault(result.task.queue_name, []).append(entry)
@@ -104,7 +106,7 @@ class RedisBackend(BaseTaskBackend):
 
         There will be none of a unique task that is there already.
         """
-        result, entry = self._ready(task, args, kwargs)
+        result, entry = self._ready(self._valid(task), args, kwargs)
         after_commit(self.enter, result, entry)
         return result
 
@@ -159,10 +161,13 @@ class RedisBackend(BaseTaskBackend):
             if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
                 yield f"QUEUES of {where}: a name has 1 to {LONGEST_NAME} characters, which {name!r} has not."
 
+    def _valid(self, task: Any) -> Any:
+        """Return *task* as one of this backend."""
+        own = task if task.backend == self.alias else task.using(backend=self.alias)
+        self.validate_task(own)
+        return own
+
     def _ready(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[AnyResult, Entry]:
-        if task.backend != self.alias:
-            task = task.using(backend=self.alias)
-        self.validate_task(task)
         id = new_id()
         result = new_result(task, result_id(id, task.queue_name), args, kwargs, enqueued_at=enqueued_at(id))
         mark = task.mark(result.args, result.kwargs) if isinstance(task, RedisTask) else None

@@ -8,6 +8,9 @@ from django_redis_patterns.queues.durations import seconds as in_seconds
 
 from .framework import TASK_REFRESH_ATTRS, ResultOf
 
+#: Types of what is JSON as it is.
+PLAIN = {str, int, float, bool, type(None)}
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -15,6 +18,14 @@ R = TypeVar("R")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result(ResultOf[P, R]):  # type: ignore[misc]  # Django's is frozen, whatever its stubs say
     """Django's, which can be waited for, and taken back."""
+
+    def __post_init__(self) -> None:
+        """Keep arguments as JSON has them, as Django does, which takes longer to find out that they are."""
+        if all(type(value) in PLAIN for value in (*self.args, *self.kwargs.values())):
+            object.__setattr__(self, "args", list(self.args))
+            object.__setattr__(self, "kwargs", dict(self.kwargs))
+        else:
+            ResultOf.__post_init__(self)
 
     def wait(self, seconds: Duration = 30.0) -> bool:
         """Wait until the task has finished, at most *seconds*; returns whether it has. The result is then as of now.
