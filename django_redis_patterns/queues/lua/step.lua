@@ -215,22 +215,16 @@ local function pick()
 end
 
 -- What is no id of ours, or has no record, somebody else has written.
-local function sort_out(ids)
-  local records, own, theirs = redis.call('HMGET', jobs, unpack(ids)), {}, {}
-  for i, id in ipairs(ids) do
-    if records[i] and #id <= 64 and not string.find(id, '[^ -~]') then
-      own[#own + 1], theirs[#theirs + 1] = id, records[i]
-    else
-      die(id, 'there is no such job')
-    end
-  end
-  return own, theirs
-end
-
 local function pick_known()
-  local ids, own, records = pick(), {}, {}
+  local own, records, ids = {}, {}, pick()
   while #ids > 0 and #own == 0 do
-    own, records = sort_out(ids)
+    for i, record in ipairs(redis.call('HMGET', jobs, unpack(ids))) do
+      if record and #ids[i] <= 64 and not string.find(ids[i], '[^ -~]') then
+        own[#own + 1], records[#records + 1] = ids[i], record
+      else
+        die(ids[i], 'there is no such job')
+      end
+    end
     ids = #own == 0 and pick() or {}
   end
   return own, records
