@@ -12,22 +12,23 @@ from django.test import override_settings
 from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.testing.servers import RedisServer
 from tests.core.worker.conftest import until
+from tests.core.worker.storm import JOURNAL, Storm
 
-from .torture import Sent, Site, Verdict, acknowledged, judge
+from .torture import Sent, Verdict, acknowledged, judge
 from .tortured import GROUPS, plays
 
 SEED, KEYS, POISON = 8, 40, 500
-JOURNAL = ["--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"]
+PROGRAM = ["tests.streams.tortured", "redis", "consume"]
 ALL = {"child": 26, "supervisor": 12, "tree": 12, "freeze_child": 3, "freeze_tree": 5, "restart": 2, "forget": 3}
 FEW = {"child": 2, "supervisor": 1, "tree": 1, "freeze_tree": 1, "restart": 1, "forget": 1}
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[Storm]:
     with RedisServer(options=JOURNAL) as server:
         connections = {"CONNECTIONS": {"default": server.connection}}
         with override_settings(REDIS_PATTERNS=connections):
-            site = Site(tmp_path, server, SEED)
+            site = Storm(tmp_path, server, PROGRAM, SEED)
             try:
                 yield site
             finally:
@@ -54,7 +55,7 @@ def is_done() -> bool:
     return len(lags) == len(GROUPS) and not any(lag.events or lag.pending for lag in lags)
 
 
-def torment(site: Site, events: int, faults: dict[str, int]) -> None:
+def torment(site: Storm, events: int, faults: dict[str, int]) -> None:
     """Append *events* between *faults*, and judge when all is quiet."""
     order = [fault for fault, count in faults.items() for _ in range(count)]
     site.draw.shuffle(order)
@@ -83,11 +84,11 @@ def left(server: RedisServer) -> set[str]:
 
 
 @pytest.mark.timeout(240)
-def test_a_little_torture(site: Site) -> None:
+def test_a_little_torture(site: Storm) -> None:
     torment(site, 600, FEW)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_torture(site: Site) -> None:
+def test_torture(site: Storm) -> None:
     torment(site, 20_000, ALL)
