@@ -53,7 +53,7 @@ async def read(io: IO, place: Place) -> Stats:
         redis.time(),
     ]
     ready, ranked, later, running, suspects, dead, live, first, paused, now = await io.gather(*looks)
-    made = made_at(first.decode()) if first else None
+    made = made_at(first.decode("utf-8", "replace")) if first else None
     oldest = None if made is None else max(0.0, int(now[0]) + int(now[1]) / 1e6 - made)
     return Stats(ready + ranked + suspects, later, running, suspects, dead, live, oldest, bool(paused))
 
