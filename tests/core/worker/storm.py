@@ -100,8 +100,11 @@ class Storm:
         """Return a program that is up."""
         return self.draw.choice(until(lambda: [program for program in self.programs if len(program.children()) == 2]))
 
+    def _any_child(self) -> Process:
+        return self.draw.choice(until(lambda: self._any().children()))
+
     def _child(self) -> None:
-        child = self.draw.choice(self._any().children())
+        child = self._any_child()
         child.kill()
         until(lambda: child.is_gone)
 
@@ -122,7 +125,7 @@ class Storm:
         self.programs[self.programs.index(program)] = self._program()
 
     def _freeze_child(self) -> None:
-        self._freeze([self.draw.choice(self._any().children())])
+        self._freeze([self._any_child()])
 
     def _freeze_tree(self) -> None:
         """For longer than its lease: others take over what it has, and then it goes on with that."""
