@@ -1,9 +1,11 @@
 """Tasks that write down what they do, for programs that are struck."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from django_redis_patterns.queues.tasks import exponential, task
@@ -47,6 +49,24 @@ def once(number: int) -> int:
     note("began", number)
     note("ended", number)
     return number
+
+
+@task
+def hold(number: int) -> int:
+    """Take as long as somebody likes: until there is a file ``go`` beside the diary."""
+    note("began", number)
+    while not Path(os.environ["DIARY"]).with_name("go").exists():
+        time.sleep(0.02)
+    note("ended", number)
+    return number
+
+
+@task
+def hog(seconds: int) -> None:
+    """Let nothing else of Python run: a call that keeps the interpreter's lock, as a long regular expression does."""
+    note("began", seconds)
+    ctypes.PyDLL(None).sleep(seconds)
+    note("ended", seconds)
 
 
 @task

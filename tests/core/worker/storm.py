@@ -29,16 +29,16 @@ JOURNAL = ["--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite
 
 
 class Program:
-    """One supervisor with two children: ``python -m`` *words*, with a diary beside its log in *folder*."""
+    """A supervisor and its children: ``python -m`` *words*, with a diary beside its log in *folder*."""
 
-    def __init__(self, folder: Path, words: Sequence[str], connection: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, words: Sequence[str], connection: Mapping[str, Any], lease: float = LEASE) -> None:
         environment = {
             **os.environ,
             "DIARY": str(folder / "diary"),
-            "LEASE": str(LEASE),
+            "LEASE": str(lease),
             "TEST_REDIS_CONNECTION": json.dumps(connection),
         }
-        command = [sys.executable, "-m", *words, "--processes", "2", "--grace", "5"]
+        command = [sys.executable, "-m", *words]
         with (folder / "log").open("ab") as log:
             self._program = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -61,22 +61,22 @@ class Program:
     def stop(self) -> int:
         """Have it drain; returns its exit code."""
         self.supervisor.signal(signal.SIGTERM)
-        return self._program.wait(PATIENCE)
+        return self.wait()
 
-    def bury(self) -> None:
-        """Wait until the supervisor, which was killed, is gone."""
-        self._program.wait()
+    def wait(self) -> int:
+        """Wait until the supervisor is gone; returns its exit code."""
+        return self._program.wait(PATIENCE)
 
 
 class Storm:
-    """Three programs on one server, and who strikes them. With a *proxy*, that is what they are connected to."""
+    """Three programs of two children on one server, or a *proxy* before it, and who strikes them."""
 
     def __init__(
         self, folder: Path, server: RedisServer, words: Sequence[str], seed: int, proxy: FaultProxy | None = None
     ) -> None:
         self.folder, self.server = folder, server
         self.draw = random.Random(seed)
-        self._words, self._proxy = words, proxy
+        self._words, self._proxy = [*words, "--processes", "2", "--grace", "5"], proxy
         self.programs = [self._program() for _ in range(3)]
         self.struck: Counter[str] = Counter()
         (folder / "diary").touch()
@@ -112,7 +112,7 @@ class Storm:
         program = self._any()
         orphans = program.children()
         program.supervisor.kill()
-        program.bury()
+        program.wait()
         self._replace(program)
         until(lambda: all(orphan.is_gone for orphan in orphans))  # they finish what they have, and end
 
