@@ -22,7 +22,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the actions."""
     parser.add_argument("--connection", metavar="ALIAS", help="Another one than the QUEUES of REDIS_PATTERNS are on.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="action")
-    listing = actions.add_parser("list", help="Count the jobs of every queue that has some.")
+    actions.add_parser("list", help="Count the jobs of every queue that has some.")
     show = actions.add_parser("show", help="Show what waits, what is dead, and what happened lately.")
     show.add_argument("--count", type=int, default=10)
     retry = actions.add_parser("retry", help="Let dead letters run again, with all their attempts.")
@@ -35,8 +35,8 @@ def add_arguments(parser: CommandParser) -> None:
     for action in (retry, discard):
         action.add_argument("id", nargs="*", help="Of a dead letter.")
         action.add_argument("--all", action="store_true", help="All of them.")
-    for action in (listing, show):
-        action.add_argument("--json", action="store_true")
+    for action in actions.choices.values():
+        action.add_argument("--json", action="store_true", help="For programs.")
 
 
 def handle(command: BaseCommand, *, action: str, **options: Any) -> int:
@@ -78,25 +78,29 @@ def _show(options: dict[str, Any]) -> Iterator[str]:
 
 
 def _retry(options: dict[str, Any]) -> Iterator[str]:
-    yield f"{_for_dead(options, Queue.retry)} run again"
+    count = _for_dead(options, Queue.retry)
+    yield _told(options, f"{count} run again", retried=count)
 
 
 def _discard(options: dict[str, Any]) -> Iterator[str]:
-    yield f"{_for_dead(options, Queue.discard)} removed"
+    count = _for_dead(options, Queue.discard)
+    yield _told(options, f"{count} removed", removed=count)
 
 
 def _pause(options: dict[str, Any]) -> Iterator[str]:
     _queue(options).pause()
-    yield f"{options['queue']} is paused: what runs goes on"
+    yield _told(options, f"{options['queue']} is paused: what runs goes on", is_paused=True)
 
 
 def _resume(options: dict[str, Any]) -> Iterator[str]:
     was_paused = _queue(options).resume()
-    yield f"{options['queue']} goes on" if was_paused else f"{options['queue']} was not paused"
+    line = f"{options['queue']} goes on" if was_paused else f"{options['queue']} was not paused"
+    yield _told(options, line, is_paused=False, was_paused=was_paused)
 
 
 def _purge(options: dict[str, Any]) -> Iterator[str]:
-    yield f"{_queue(options).purge()} removed"
+    count = _queue(options).purge()
+    yield _told(options, f"{count} removed", removed=count)
 
 
 ACTIONS: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
@@ -108,6 +112,10 @@ ACTIONS: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
     "resume": _resume,
     "purge": _purge,
 }
+
+
+def _told(options: dict[str, Any], line: str, **document: Any) -> str:
+    return json.dumps({"queue": options["queue"], **document}) if options["json"] else line
 
 
 def _for_dead(options: dict[str, Any], act: Callable[..., int]) -> int:

@@ -18,7 +18,9 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="NAME[:N],...",
         help="Queues to work at, each with a number of threads of its own if you like; all of TASKS.",
     )
-    parser.add_argument("--threads", type=int, default=8, help="How many tasks of a queue a process runs at once; 8.")
+    parser.add_argument(
+        "--threads", type=options.at_least_one, default=8, help="How many tasks of a queue a process runs at once; 8."
+    )
     options.add_arguments(parser)
 
 

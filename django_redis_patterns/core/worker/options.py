@@ -26,7 +26,7 @@ class Options:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare them."""
-    parser.add_argument("--processes", type=_at_least_one, default=Options.processes, help="How many run handlers.")
+    parser.add_argument("--processes", type=at_least_one, default=Options.processes, help="How many run handlers.")
     parser.add_argument(
         "--grace", type=float, default=Options.grace, help="Seconds that running handlers get at the end; 25."
     )
@@ -42,7 +42,8 @@ def options_from(given: dict[str, Any]) -> Options:
     return Options(**{name: given[name] for name in Options.__dataclass_fields__})
 
 
-def _at_least_one(text: str) -> int:
+def at_least_one(text: str) -> int:
+    """Return the number that *text* is; argparse says what is wrong with another."""
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError("there must be at least one")
     return number

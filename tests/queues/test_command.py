@@ -1,0 +1,122 @@
+"""``manage.py redis queues`` and ``manage.py redis worker``."""
+
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from django_redis_patterns.queues import Queue
+from django_redis_patterns.queues.tasks import run_tasks
+from tests.errands.tasks import add, unsayable
+
+pytestmark = pytest.mark.permanent_keys("redis_patterns:queues:*")
+
+
+def run(*args: str, area: str = "queues") -> str:
+    out = io.StringIO()
+    call_command("redis", area, *args, stdout=out)
+    return out.getvalue()
+
+
+def told(*args: str) -> Any:
+    return json.loads(run(*args, "--json"))
+
+
+@pytest.fixture
+def dead() -> str:
+    """The id of a dead letter in front of which two tasks wait, and one that is late."""
+    result = unsayable.enqueue()
+    run_tasks()
+    add.using(priority=5).enqueue(1, 2)
+    add.enqueue(3)
+    Queue("default").push("late", delay=60)
+    return result.id.partition(".")[0]
+
+
+def test_list_tells_of_every_queue(dead: str) -> None:
+    Queue("with {braces} and *").push(1)
+    lines = run("list").splitlines()
+    assert re.fullmatch(r"default  2 waiting, 1 later, 0 running, 1 dead, the next one since \d+ s", lines[0]), lines
+    assert lines[1].startswith("with {braces} and *  1 waiting")
+    assert next((row["queue"], row["waiting"], row["later"]) for row in told("list")) == ("default", 2, 1)
+
+
+def test_list_says_that_there_is_nothing() -> None:
+    assert run("list") == "No queue has a job.\n"
+    assert told("list") == []
+
+
+def test_show_tells_what_waits_and_why_something_is_dead(dead: str) -> None:
+    first, *lines = run("show", "default").splitlines()
+    assert first.startswith("default  2 waiting")
+    assert sum(int(re.fullmatch(r"    \d\d:\d\d  (\d) in, 0 done, 0 failed", line)[1]) for line in lines[:5]) == 4
+    assert [re.sub(r"  [-\w]{20}  ", "  ID  ", line) for line in lines if "waits" in line] == [
+        '  waits  ID  +5  ["tests.errands.tasks.add", [1, 2], {}]',
+        '  waits  ID  +0  ["tests.errands.tasks.add", [3], {}]',
+    ]
+    assert re.search(rf"  dead   {dead}  .*  TypeError: Unsupported type", run("show", "default"))
+    document = told("show", "default", "--count", "1")
+    assert [len(document[name]) for name in ("waiting", "dead", "history")] == [1, 1, 5]
+    assert document["dead"][0]["id"] == dead
+
+
+def test_dead_letters_are_retried_and_discarded(dead: str) -> None:
+    """By their ids, or all of them."""
+    assert run("retry", "default", dead) == "1 run again\n"
+    assert run("retry", "default", dead) == "0 run again\n"
+    run_tasks()
+    assert told("discard", "default", "--all") == {"queue": "default", "removed": 1}
+    assert Queue("default").dead() == []
+
+
+@pytest.mark.parametrize("words", [("retry", "default"), ("discard", "default", "id", "--all")])
+def test_what_is_to_be_done_has_to_be_said(words: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match=r"Name the ids \(manage.py redis queues show default\), or say --all"):
+        run(*words)
+
+
+def test_a_queue_is_paused_and_goes_on(dead: str) -> None:
+    assert run("pause", "default") == "default is paused: what runs goes on\n"
+    assert run_tasks() == []
+    assert run("show", "default").splitlines()[0].endswith("paused")
+    assert run("resume", "default") == "default goes on\n"
+    assert run("resume", "default") == "default was not paused\n"
+    assert told("resume", "default") == {"queue": "default", "is_paused": False, "was_paused": False}
+    assert len(run_tasks()) == 2
+
+
+def test_a_queue_is_purged(dead: str) -> None:
+    """Of what waits, and of nothing else."""
+    assert run("purge", "default") == "3 removed\n"
+    assert [letter.id for letter in Queue("default").dead()] == [dead]
+
+
+def test_a_name_that_is_none_is_told() -> None:
+    with pytest.raises(CommandError, match="A queue's name is a text of 1 to 40 characters"):
+        run("show", "x" * 41)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--queues", "nobody"], r"No RedisBackend in TASKS has a queue 'nobody'. There are: default, mail"),
+        (["--queues", "mail:0"], r"'mail:0' is no queue, nor a queue and a number of threads, such as mail:8"),
+        (["--queues", "mail:many"], r"'mail:many' is no queue, nor a queue and a number of threads"),
+        (["--threads", "0"], r"argument --threads: there must be at least one"),
+        (["--processes", "0"], r"argument --processes: there must be at least one"),
+    ],
+)
+def test_a_worker_that_cannot_be_is_told(words: list[str], message: str) -> None:
+    tasks = {"default": {"BACKEND": "django_redis_patterns.queues.tasks.RedisBackend", "QUEUES": ["default", "mail"]}}
+    with override_settings(TASKS=tasks), pytest.raises(CommandError, match=message):
+        run(*words, area="worker")
+
+
+def test_a_worker_without_queues_is_told_what_to_write() -> None:
+    dummy = {"default": {"BACKEND": "django_redis_patterns.queues.tasks.DummyBackend"}}
+    with override_settings(TASKS=dummy), pytest.raises(CommandError, match="TASKS names no queue of a RedisBackend"):
+        run(area="worker")
