@@ -64,14 +64,19 @@ def _show(options: dict[str, Any]) -> Iterator[str]:
     with batch() as together:
         stats, history = together(queue.stats), together(queue.history, 5)
         waiting, dead = together(queue.peek, options["count"]), together(queue.dead, options["count"])
+        workers = together(queue.workers)
     if options["json"]:
         lists: dict[str, Any] = {"waiting": waiting.value, "dead": dead.value, "history": history.value}
         told = {name: [_document(row) for row in rows] for name, rows in lists.items()}
+        told["workers"] = [_document(one) | {"jobs": list(map(_document, one.jobs))} for one in workers.value]
         yield json.dumps({"queue": queue.name, **stats.value._asdict(), **told}, default=str)
         return
     yield f"{queue.name}  {_summary(stats.value)}"
     for minute in history.value:
         yield f"    {minute.at.astimezone():%H:%M}  {minute.pushed} in, {minute.done} done, {minute.failed} failed"
+    for one in workers.value:
+        yield f"  works  {one.name}  lease {one.lease:.0f} s"
+        yield from (f"    {job.id}  since {job.since.astimezone():%H:%M:%S}  {_short(job.data)}" for job in one.jobs)
     for job in waiting.value:
         yield f"  waits  {job.id}  {job.priority:+}  {_short(job.data)}"
     yield from map(_dead_line, dead.value)

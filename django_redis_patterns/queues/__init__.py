@@ -20,5 +20,19 @@ from .letters import Letter, Waiting
 from .queue import Queue
 from .stats import Minute, Stats
 from .take import Job
+from .workers import InHand, Worker
 
-__all__ = ["Backoff", "Job", "JobLost", "Letter", "Minute", "Queue", "QueueError", "Stats", "Waiting", "exponential"]
+__all__ = [
+    "Backoff",
+    "InHand",
+    "Job",
+    "JobLost",
+    "Letter",
+    "Minute",
+    "Queue",
+    "QueueError",
+    "Stats",
+    "Waiting",
+    "Worker",
+    "exponential",
+]

@@ -22,6 +22,7 @@ from .moves import NOBODY, push, step
 from .records import SERIALIZER, Entry, checked_priority, record
 from .stats import Minute, Stats, history, read
 from .take import Job, Take
+from .workers import Worker, workers
 
 PEEK = Script("peek.lua", idempotent=True)
 POSITION = Script("position.lua", idempotent=True)
@@ -32,6 +33,7 @@ DISCARD = Script("discard.lua")
 LETTERS = Script("letters.lua", idempotent=True)
 PURGE = Script("purge.lua")
 RESUME = Script("resume.lua")
+WORKERS = Script("workers.lua", idempotent=True)
 #: Most ids of one call, and jobs of one take.
 MOST = 1000
 
@@ -198,6 +200,11 @@ class Queue:
         """Return how many jobs are where."""
         return cast(Stats, (await io.gather(self._look_after(io), read(io, self.place)))[1])
 
+    async def _workers(self, io: IO) -> list[Worker]:
+        """Return who is at work on it, and at what."""
+        keys = self.place.keys
+        return workers(*await io.run(WORKERS, keys=[keys.live, keys.running, keys.jobs], args=[]))
+
     async def _history(self, io: IO, minutes: int = 60) -> list[Minute]:
         """Return what happened in each of the last *minutes*, at most a day."""
         return await history(io, self.place, max(1, min(minutes, 24 * 60)))
@@ -217,6 +224,7 @@ class Queue:
     resume, aresume = both(_resume)
     stats, astats = both(_stats)
     history, ahistory = both(_history)
+    workers, aworkers = both(_workers)
 
     def _entry(
         self, data: Any, delay: Duration, priority: int, id: str | None = None, unique: str | None = None

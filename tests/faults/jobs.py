@@ -101,6 +101,7 @@ JOBS: dict[str, Row] = {
     "Queue.position": Row(_waiting(lambda: (thumbs.position, "b")), _state, ((2, 0, 0),), reads=True),
     "Queue.stats": Row(_waiting(lambda: (thumbs.stats,)), _state, ((2, 0, 0),), reads=True),
     "Queue.history": Row(_waiting(lambda: (thumbs.history,)), _state, ((2, 0, 0),), reads=True),
+    "Queue.workers": Row(_waiting(lambda: (thumbs.workers,)), _state, ((2, 0, 0),), reads=True),
     "Queue.reprioritize": Row(_waiting(lambda: (thumbs.reprioritize, "a", 7)), _moved, (0, 1)),
     "Queue.remove": Row(_waiting(lambda: (thumbs.remove, "a")), _state, ((2, 0, 0), (1, 0, 0))),
     "Queue.purge": Row(_waiting(lambda: (thumbs.purge,)), _state, ((2, 0, 0), (0, 0, 0))),

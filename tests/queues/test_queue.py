@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -310,3 +310,19 @@ def test_what_json_cannot_hold_is_refused(face: Face, queue: Queue, data: Any) -
     with trace.record() as log, pytest.raises(SerializationError):
         face(queue.push_many, [1, data])
     assert log.commands == []
+
+
+def test_who_is_at_work_is_told_in_one_trip(face: Face, queue: Queue) -> None:
+    """With what each has in hand, since when, and how long its lease lasts."""
+    ids = queue.push_many([1, 2, 3])
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    with queue.take_many(2), queue.take() as job:
+        assert job is not None
+        with trace.record() as log:
+            told = face(queue.workers)
+        assert log.trips == 1
+        assert sorted(([one.data for one in worker.jobs] for worker in told), key=len) == [[3], [1, 2]]
+        (mine,) = [worker for worker in told if worker.jobs[0].id == ids[2]]
+        assert before < mine.jobs[0].since < datetime.now(UTC) + timedelta(seconds=1)
+        assert 0 < mine.lease <= 15
+    assert face(queue.workers) == []
