@@ -1,4 +1,4 @@
-"""A machine that runs ``manage.py redis consume``: a process tree of its own, from which the plug can be pulled."""
+"""A machine that runs ``manage.py redis consume`` or ``worker``: a process tree, from which the plug can be pulled."""
 
 import os
 import signal
@@ -25,8 +25,9 @@ class Machine:
     It ends, when its handlers have, as soon as the site is gone, however that came about.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *program: str) -> None:
         self.number, self.release = number, 0
+        self._program = program or ("consume",)
         self._popen: subprocess.Popen[bytes] | None = None
         self._line: Lifeline | None = None
 
@@ -46,15 +47,8 @@ class Machine:
         self.release = release
         self._line, far = Lifeline.pair()
         manage = str(settings.BASE_DIR / "manage.py")
-        command = [
-            sys.executable,
-            *(f"-W{option}" for option in sys.warnoptions),
-            manage,
-            "redis",
-            "-v",
-            "0",
-            "consume",
-        ]
+        python = [sys.executable, *(f"-W{option}" for option in sys.warnoptions)]
+        command = [*python, manage, "redis", "-v", "0", *self._program]
         options = ["--processes", str(PROCESSES), "--grace", str(GRACE), "--watched", str(far)]
         redis = settings.REDIS_PATTERNS["CONNECTIONS"]["default"]["URL"]
         try:

@@ -1,4 +1,5 @@
-"""What the arcade keeps in SQL: the plays, whose boards in Redis follow them, the seasons, and what consumers write."""
+"""What the arcade keeps in SQL: the plays, whose boards in Redis follow them, the seasons, and what consumers and
+tasks write."""
 
 import uuid
 
@@ -97,6 +98,29 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.points}"
+
+
+class SeasonReport(models.Model):
+    """How far a season report is; what it says is the result of its *task*."""
+
+    task = models.CharField(max_length=64, unique=True)
+    ordered_by = models.CharField(max_length=150)
+    ordered_at = models.DateTimeField(default=timezone.now)
+    chapter = models.CharField(max_length=50, blank=True)  # that is being written
+    chapters = models.PositiveIntegerField(default=0)  # that are written
+
+    def __str__(self) -> str:
+        return f"report {self.task}"
+
+    @classmethod
+    def of(cls, task: str, ordered_by: str) -> "SeasonReport":
+        """Return the report of a task, which may run before the one who has ordered it has written that down."""
+        return cls.objects.get_or_create(task=task, defaults={"ordered_by": ordered_by})[0]
+
+    def reach(self, chapters: int, chapter: str) -> None:
+        """Note what is written, and what is being written."""
+        self.chapters, self.chapter = chapters, chapter
+        self.save(update_fields=["chapters", "chapter"])
 
 
 def _place(event: str) -> tuple[int, ...]:

@@ -61,6 +61,7 @@ ROOMS = (
         name="Queues",
         promise="No job leaves Redis before somebody has finished it.",
         sprite="######## #......# ######## ........ ######## ........ ######## ########",
+        page="queues",
     ),
     Room(
         name="Real time",

@@ -8,6 +8,7 @@ GAMES = {"quick-draw"}
 LOCKS = {"turnstile", "season"}
 CACHED = {"hall", "herd"}
 STREAMS = {"plays"}
+QUEUES = {"errands", "reports"}
 
 
 class BoardTopic(Topic):
@@ -44,3 +45,12 @@ class StreamTopic(Topic):
 
     def can_subscribe(self, user: Any, stream: str) -> bool:
         return stream in STREAMS
+
+
+class QueueTopic(Topic):
+    """What happens to the tasks of a queue. Everybody may watch."""
+
+    pattern = "queues.{queue:slug}"
+
+    def can_subscribe(self, user: Any, queue: str) -> bool:
+        return queue in QUEUES

@@ -3,7 +3,17 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from arcade import board_views, caching_views, game_views, hall_views, limit_views, lock_views, stream_views, views
+from arcade import (
+    board_views,
+    caching_views,
+    game_views,
+    hall_views,
+    limit_views,
+    lock_views,
+    queue_views,
+    stream_views,
+    views,
+)
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -44,4 +54,12 @@ urlpatterns = [
     path("streams/switch-on/", stream_views.switch_on, name="streams-switch-on"),
     path("streams/deploy/", stream_views.deploy, name="streams-deploy"),
     path("streams/redrive/", stream_views.redrive, name="streams-redrive"),
+    path("queues/", queue_views.page, name="queues"),
+    path("queues/rows/", queue_views.rows, name="queues-rows"),
+    path("queues/order/", queue_views.order, name="queues-order"),
+    path("queues/cancel/", queue_views.cancel, name="queues-cancel"),
+    path("queues/errands/", queue_views.errands, name="queues-errands"),
+    path("queues/kill/", queue_views.kill, name="queues-kill"),
+    path("queues/pause/", queue_views.pause, name="queues-pause"),
+    path("queues/letters/", queue_views.letters, name="queues-letters"),
 ]

@@ -19,12 +19,23 @@ REDIS_PATTERNS = {
     "PREFIX": "arcade",
     "CACHING": {"LEASE": 2},  # short, so that nobody waits long for the successor of a process that was killed
     "STREAMS": {"LEASE": 5},  # short, for the same reason
+    "QUEUES": {
+        "LEASE": 5,
+        "SCHEDULES": {
+            "nightly": {
+                "task": "arcade.tasks.season_report",
+                "cron": "0 3 * * *",
+                "kwargs": {"ordered_by": "the night shift"},
+            }
+        },
+    },
     "RATELIMIT": {
         "RULES": {
             "score": {"rate": "60/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "quick-draw-*"}},
             "hall": {"rate": "10/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "hall-*"}},
             "herd": {"rate": "20/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "caching-*"}},
             "plays": {"rate": "120/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "streams-*"}},
+            "errands": {"rate": "120/m", "key": "user_or_ip", "methods": "POST", "match": {"route": "queues-*"}},
             "machine": {
                 "rate": "5/s",
                 "key": "ip",
@@ -34,6 +45,13 @@ REDIS_PATTERNS = {
             },
         }
     },
+}
+TASKS = {
+    "default": {
+        "BACKEND": "django_redis_patterns.queues.tasks.RedisBackend",
+        "QUEUES": ["reports", "errands"],
+        "OPTIONS": {"result_ttl": 3600},
+    }
 }
 AUTHENTICATION_BACKENDS = ["django_redis_patterns.ratelimit.backends.RateLimitedModelBackend"]
 DEFAULT_EXCEPTION_REPORTER_FILTER = "django_redis_patterns.debug.ExceptionReporterFilter"  # no passwords in reports

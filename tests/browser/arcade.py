@@ -53,14 +53,18 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def arcade(folder: Path, *, redis_url: str | None = None, bots: float = 0, machines: int = 0) -> Iterator[Arcade]:
+def arcade(
+    folder: Path, *, redis_url: str | None = None, bots: float = 0, machines: int = 0, worker: bool = False
+) -> Iterator[Arcade]:
     """Run the demo on a free port with its database in *folder*; warnings are errors there too.
 
-    The bots play about every *bots* seconds, with 0 not at all. *machines* run the consumers of streams.
+    The bots play about every *bots* seconds, with 0 not at all. *machines* run the consumers of streams, and a *worker*
+    runs tasks.
     """
     env = environment(folder) | ({"REDIS_URL": redis_url} if redis_url else {})
     errors = folder / "errors.txt"
     command = [*DEMO, "--port", "0", "--bots", str(bots), "--machines", str(machines)]
+    command += [] if worker else ["--no-worker"]
     with (
         errors.open("w") as stderr,
         subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,

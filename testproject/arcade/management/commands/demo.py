@@ -19,6 +19,7 @@ from arcade import bots, hall
 from arcade.crew import crew
 from arcade.herd import herd
 from arcade.models import Play
+from arcade.shift import shift
 from django_redis_patterns.caching import invalidate_tags
 from django_redis_patterns.testing.servers import RedisServer, ServerError
 
@@ -50,6 +51,8 @@ class Command(BaseCommand):
             help="how many run the consumers of streams, 0: none (default: %(default)s)",
         )
 
+        parser.add_argument("--no-worker", action="store_true", help="do not run the tasks of queues")
+
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as cleanly as Ctrl-C
         try:
@@ -62,7 +65,8 @@ class Command(BaseCommand):
                     Play.leaderboard.rebuild()
                     invalidate_tags(hall.TAG)
                     self._greet(listener, origin, player)
-                    with crew.working(options["machines"]), bots.playing(options["bots"]), closing(herd):
+                    machines = crew.working(options["machines"]), shift.working(not options["no_worker"])
+                    with machines[0], machines[1], bots.playing(options["bots"]), closing(herd):
                         serve(listener)
         except ServerError as error:
             raise CommandError(str(error)) from error
