@@ -14,7 +14,13 @@ from django_redis_patterns.core.connections import client
 from django_redis_patterns.exceptions import TaskKilled
 from django_redis_patterns.queues import Queue
 from django_redis_patterns.queues.tasks import RedisBackend, RedisTask, run_tasks
-from django_redis_patterns.queues.tasks.framework import TaskResultDoesNotExist, TaskResultStatus, task_backends
+from django_redis_patterns.queues.tasks.framework import (
+    TaskError,
+    TaskResultDoesNotExist,
+    TaskResultStatus,
+    task_backends,
+)
+from django_redis_patterns.queues.tasks.stored import told_of
 from tests.errands import tasks
 from tests.queues.hands import Child
 
@@ -235,3 +241,14 @@ def test_a_burst_says_what_it_cannot_run() -> None:
         pytest.raises(ValueError, match="no RedisBackend"),
     ):
         run_tasks()
+
+
+def test_of_many_failures_the_last_ones_are_told_at_length() -> None:
+    """Of those before them what was raised: the memory of a task that fails for ever is bounded."""
+    errors = [
+        TaskError(exception_class_path="builtins.ValueError", traceback=f"Traceback:\n  a line\nValueError: {n}\n")
+        for n in range(12)
+    ]
+    told = told_of(errors)
+    assert told[:2] == [["builtins.ValueError", "ValueError: 0"], ["builtins.ValueError", "ValueError: 1"]]
+    assert told[2:] == [[error.exception_class_path, error.traceback] for error in errors[2:]]

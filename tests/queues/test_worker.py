@@ -11,7 +11,7 @@ import redis
 from django.conf import settings
 from django.test import override_settings
 
-from django_redis_patterns.exceptions import TaskKilled
+from django_redis_patterns.exceptions import RedisFull, TaskKilled
 from django_redis_patterns.queues import Queue
 from django_redis_patterns.queues.moves import Taker, step_once
 from django_redis_patterns.queues.tasks import TaskTimeout
@@ -189,6 +189,26 @@ def test_it_goes_on_when_redis_is_back(tmp_path: Path, diary: Diary) -> None:
             with server.down():
                 pass
             until(lambda: tells_of(late))
+        finally:
+            worker.end()
+
+
+def test_nothing_is_lost_while_redis_is_full(tmp_path: Path, diary: Diary) -> None:
+    """Nothing can be enqueued, and no end be recorded; that is made up for, and nothing runs twice."""
+    with RedisServer() as server, server.client() as client, override_settings(REDIS_PATTERNS=at(server)):
+        worker = Program(tmp_path, ["tests.queues.tortured", "redis", "worker"], server.connection, LONG)
+        try:
+            result = hold.enqueue(1)
+            until(lambda: diary.count("began 1"))
+            client.config_set("maxmemory", 1)
+            with pytest.raises(RedisFull):
+                add.enqueue(1)
+            diary.go()
+            until(lambda: diary.count("ended 1"))
+            until(lambda: "memory is full" in (tmp_path / "log").read_text())
+            client.config_set("maxmemory", 0)
+            assert result.wait(30)
+            assert (result.status, result.attempts, diary.count("began 1")) == (SUCCESSFUL, 1, 1)
         finally:
             worker.end()
 

@@ -29,7 +29,19 @@ from .framework import (
 )
 from .moments import milliseconds, now
 from .options import Options
-from .stored import LONGEST_TRACEBACK, AnyResult, AnyTask, Call, Past, call_of, claimed, notes, past_of, value_of
+from .stored import (
+    LONGEST_TRACEBACK,
+    AnyResult,
+    AnyTask,
+    Call,
+    Past,
+    call_of,
+    claimed,
+    notes,
+    past_of,
+    told_of,
+    value_of,
+)
 from .timeouts import alimited, limited
 
 logger = logging.getLogger("django_redis_patterns.queues")
@@ -134,10 +146,9 @@ class TaskJob:
     def _past(self, result: AnyResult) -> Past:
         """What is known of all attempts; names of the dead are kept elsewhere."""
         workers = [*past_of(self.claim.past).workers, self._child]
-        errors = [[error.exception_class_path, error.traceback] for error in result.errors]
         moments = (result.started_at, result.last_attempted_at, result.finished_at)
         started, last, finished = [None if at is None else milliseconds(at) for at in moments]
-        return Past(started, last, workers, errors, finished)
+        return Past(started, last, workers, told_of(result.errors), finished)
 
 
 @cache

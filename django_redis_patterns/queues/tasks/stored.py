@@ -22,8 +22,8 @@ from .task import RedisTask, find, restored
 AnyTask: TypeAlias = RedisTask[Any, Any]
 AnyResult: TypeAlias = Result[Any, Any]
 
-#: Characters of a traceback that are kept, its last ones.
-LONGEST_TRACEBACK = 10_000
+#: Characters of a traceback that are kept, its last ones, and how many are: of errors before them, the last line.
+LONGEST_TRACEBACK, TRACEBACKS = 10_000, 10
 DEFAULT_ALIAS = "default"
 
 _json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -93,7 +93,7 @@ def notes(past: Past) -> bytes:
 
 def value_of(result: AnyResult, record: bytes) -> bytes:
     """Return a successful result as it is stored, with the call that it is of."""
-    errors = [[error.exception_class_path, error.traceback] for error in result.errors]
+    errors = told_of(result.errors)
     times = [milliseconds(at) for at in (result.started_at, result.last_attempted_at, result.finished_at) if at]
     told = _json([*times, result.worker_ids, errors, result.return_value])
     return record + b"\n" + told.encode("utf-8", "surrogatepass")
@@ -199,6 +199,14 @@ def _successful(stored: bytes, id: str, queue: str) -> AnyResult:
     )
     object.__setattr__(result, "_return_value", value)
     return result
+
+
+def told_of(errors: Sequence[Any]) -> list[list[str]]:
+    """Return errors as they are stored."""
+    told = [[error.exception_class_path, error.traceback] for error in errors]
+    for error in told[:-TRACEBACKS]:
+        error[1] = error[1].rstrip().rpartition("\n")[2]
+    return told
 
 
 def errors_of(past: Past) -> list[TaskError]:
