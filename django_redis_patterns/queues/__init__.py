@@ -8,7 +8,7 @@
 ``queues.tasks`` is the same for ``django.tasks``: results, retries, cron; ``manage.py redis worker`` runs them.
 
 Push: one script, that may be sent twice. Take and ack: one script each; a worker's are one, for a batch of both. Idle:
-one BLPOP in fifteen seconds.
+one BLPOP in ten seconds.
 Promises: at least once; an end is recorded once. A job is in Redis from push to ack, and is claimed under a lease and
 a fence: who comes late does not count. What kills its process runs alone, and ends as a dead letter with a reason.
 """

@@ -19,33 +19,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import django
-import redis
 from django.conf import settings
 
 from django_redis_patterns.testing.servers import RedisServer
 
-JOBS, PINGS, IDLE, PAUSE = 20_000, 2000, 15.0, 0.01
+from .beside import bare, measure, rate
+
+JOBS, IDLE, PAUSE = 20_000, 15.0, 0.01
 ARGS: Sequence[Any] = ("paid", 7, "ann", "12.50")
 PEERS = Path(__file__).parent / "queue_peers.py"
 NAMES = ("rq", "huey", "dramatiq", "saq", "streaq")
-
-
-@cache
-def bare() -> redis.Redis:
-    """A client of redis-py, as everybody has one."""
-    return redis.Redis.from_url(os.environ["BENCHMARK_REDIS"], protocol=2, socket_timeout=120)
-
-
-def rate(call: Callable[[], Any], times: int) -> float:
-    start = time.perf_counter()
-    for _ in range(times):
-        call()
-    return times / (time.perf_counter() - start)
 
 
 class Ours:
@@ -205,25 +193,6 @@ def lanes(peers: Sequence[Peer]) -> dict[str, Callable[[], float]]:
         "take_many and ack, 100": take_many,
         "by hand, one at once": by_hand,
     }
-
-
-def measure(lanes: dict[str, Callable[[], float]], rounds: int) -> float:
-    """Print a table of *lanes*; returns the pings a second."""
-    rates: dict[str, list[float]] = {name: [] for name in lanes}
-    ratios: dict[str, list[float]] = {name: [] for name in lanes}
-    pings = []
-    for _ in range(rounds):
-        for name, lane in lanes.items():
-            bare().flushall()
-            before = rate(bare().ping, PINGS)
-            rates[name].append(lane())
-            pings.append((before + rate(bare().ping, PINGS)) / 2)
-            ratios[name].append(rates[name][-1] / pings[-1])
-    ping = statistics.median(pings)
-    print(f"{'':26}{'a second':>10}{'x ping':>8}   of {ping:.0f} pings a second")
-    for name in lanes:
-        print(f"{name:26}{statistics.median(rates[name]):10.0f}{statistics.median(ratios[name]):8.2f}")
-    return ping
 
 
 def main(rounds: int, python: str) -> None:

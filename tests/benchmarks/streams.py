@@ -10,23 +10,23 @@ first), and the commands that a consumer sends while nothing happens.
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from itertools import count
 from typing import Any
 
 import django
-import redis
 from django.conf import settings
 
 from django_redis_patterns.testing.servers import RedisServer
 
-EVENTS, BATCH, PINGS = 20_000, 100, 2000
+from .beside import bare, measure, rate
+
+EVENTS, BATCH = 20_000, 100
 DATA = {"type": "paid", "order_id": 7, "customer": "ann", "total": "12.50"}
 KINDS: dict[str, dict[str, Any]] = {
     "batch=100": {"batch": BATCH},
@@ -36,19 +36,6 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 IDLE = 15.0
 names = count()
-
-
-@cache
-def bare() -> redis.Redis:
-    """A client of redis-py, as everybody has one."""
-    return redis.Redis.from_url(os.environ["BENCHMARK_REDIS"], protocol=2, socket_timeout=120)
-
-
-def rate(call: Callable[[], Any], times: int) -> float:
-    start = time.perf_counter()
-    for _ in range(times):
-        call()
-    return times / (time.perf_counter() - start)
 
 
 def events(number: int) -> list[dict[str, Any]]:
@@ -171,20 +158,7 @@ LANES: dict[str, Callable[[], float]] = {
 
 
 def main(rounds: int) -> None:
-    rates: dict[str, list[float]] = {name: [] for name in LANES}
-    ratios: dict[str, list[float]] = {name: [] for name in LANES}
-    pings = []
-    for _ in range(rounds):
-        for name, lane in LANES.items():
-            before = rate(bare().ping, PINGS)
-            rates[name].append(lane())
-            pings.append((before + rate(bare().ping, PINGS)) / 2)
-            ratios[name].append(rates[name][-1] / pings[-1])
-            bare().flushall()
-    ping = statistics.median(pings)
-    print(f"{'':24}{'a second':>10}{'x ping':>8}   of {ping:.0f} pings a second")
-    for name in LANES:
-        print(f"{name:24}{statistics.median(rates[name]):10.0f}{statistics.median(ratios[name]):8.2f}")
+    ping = measure(LANES, rounds)
     found = sorted(late())
     p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
     print(f"\nfrom append to handler   p50 {p50 * 1e3:.2f} ms ({p50 * ping:.1f} pings), p99 {p99 * 1e3:.2f} ms")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -15,7 +14,6 @@ from tests.browser.arcade import Arcade, arcade
 from .visitor import Visitor, found
 
 ACTIONS = ["order", "cancel", "errands", "kill", "pause", "letters"]
-PATIENCE = 90  # s; only what fails waits that long
 WRITER = r"<strong>(\d+)</strong>(?:(?!<strong>).)*is-report"
 
 
@@ -32,11 +30,7 @@ def ada(site: Arcade) -> Visitor:
 
 def wait_until(visitor: Visitor, is_so: Callable[[str], object], what: str) -> str:
     """Return the rows as soon as they are so."""
-    ends = time.monotonic() + PATIENCE
-    while not is_so(rows := visitor.get("/queues/rows/")):
-        assert time.monotonic() < ends, f"{what}: {rows}"
-        time.sleep(0.1)
-    return rows
+    return visitor.wait("/queues/rows/", is_so, what)
 
 
 def is_at_rest(rows: str) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -19,7 +18,6 @@ from tests.browser.arcade import Arcade, arcade
 from .visitor import Visitor, found
 
 ACTIONS = ["play", "break-off", "kill", "pull-the-plug", "switch-on", "deploy", "redrive"]
-PATIENCE = 90  # s; only what fails waits that long
 AT_WORK = r"<strong>(\d+)</strong> <span>achievements: "
 BEHIND = r'class="number behind"><strong>([\d,]+)'
 PENDING = r'class="number pending">([\d,]+)'
@@ -38,11 +36,7 @@ def ada(site: Arcade) -> Visitor:
 
 def wait_until(visitor: Visitor, is_so: Callable[[str], object], what: str) -> str:
     """Return the rows as soon as they are so."""
-    ends = time.monotonic() + PATIENCE
-    while not is_so(rows := visitor.get("/streams/rows/")):
-        assert time.monotonic() < ends, f"{what}: {rows}"
-        time.sleep(0.1)
-    return rows
+    return visitor.wait("/streams/rows/", is_so, what)
 
 
 def is_idle(rows: str) -> bool:

@@ -2,13 +2,18 @@
 
 import json
 import re
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import urlencode
 
 from tests.browser.arcade import PASSWORD, PLAYER
+
+#: Seconds; only what fails waits that long.
+PATIENCE = 90
 
 
 class Visitor:
@@ -23,6 +28,14 @@ class Visitor:
         """Return a page."""
         status, page = self._ask(urllib.request.Request(self._url + path))
         assert status == 200, (status, page)
+        return page
+
+    def wait(self, path: str, is_so: Callable[[str], object], what: str) -> str:
+        """Return a page as soon as it is so; fail with *what* if it never is."""
+        ends = time.monotonic() + PATIENCE
+        while not is_so(page := self.get(path)):
+            assert time.monotonic() < ends, f"{what}: {page}"
+            time.sleep(0.1)
         return page
 
     def log_in(self, name: str = PLAYER, password: str = PASSWORD) -> "Visitor":

@@ -16,7 +16,7 @@ from .lanes import Lanes
 from .weather import Weather
 
 #: Seconds that a take may block, for which an end may wait for others, and until a call is tried again at the end.
-BLOCK, LINGER, HURRY = 15.0, 0.005, 0.2
+BLOCK, LINGER, HURRY = 10.0, 0.005, 0.2
 
 
 class Feeder:
