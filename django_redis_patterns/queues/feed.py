@@ -53,7 +53,7 @@ class QueueFeed:
         self._tokens = map(str, itertools.count(1))
         self._taking = threading.Lock()
         self._look_at = self._look_around_at = 0.0
-        self._wants_alone = self._is_unsure = self._is_leaseless = False
+        self._wants_alone = self._is_unsure = self._is_leaseless = self._is_closed = False
 
     def step(self, done: Sequence[Done], free: int, wait: float, takes_over: bool) -> Sequence[AnyJob]:
         """Record *done*, and take, in one trip; with *wait*, block before that while nothing is to be expected."""
@@ -67,11 +67,18 @@ class QueueFeed:
                 self._exchange(done, 0, takes_over)
             return []
         with self._taking:
-            return self._take(done, free, takes_over)
+            return self._take(done, 0 if self._is_closed else free, takes_over)
+
+    def close(self) -> None:
+        """Take nothing from now on: what is given back is for others."""
+        with self._taking:
+            self._is_closed = True
 
     def recover(self, held: Sequence[AnyJob]) -> Sequence[AnyJob]:
-        """Return what Redis says is ours, and we do not know of."""
+        """Return what Redis says is ours, and is not *held*."""
         with self._taking:
+            jobs: list[Any] = list(held)
+            self._held = {(job.claim.id, job.claim.token): job for job in jobs}
             return self._strays()
 
     def _take(self, done: Sequence[Done], free: int, takes_over: bool) -> list[AnyJob]:

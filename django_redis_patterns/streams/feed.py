@@ -60,6 +60,9 @@ class Feed:
             self._in_hand = len(events)
         return []
 
+    def close(self) -> None:
+        """Nothing: what a read brings that is blocked still is given back as one leaves, or taken over."""
+
     def tend(self) -> None:
         """Drop what nobody needs any more."""
         if self._consumer.stream.retention is not None:

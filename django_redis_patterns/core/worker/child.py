@@ -122,11 +122,13 @@ class Child:
                 self._workload.hold([self._name], self._workload.lease)
 
     def _leave(self) -> NoReturn:
-        if self._holds_at != float("inf"):
-            with suppress(RedisPatternsError, RedisError):
-                self._workload.release([self._name])
         if not all(feeder.is_empty for feeder in self._feeders):
             logger.error("%s: some ends could not be recorded: what they belong to runs again.", self._name)
+        with suppress(RedisPatternsError, RedisError):
+            for feeder in self._feeders:
+                feeder.leave()
+            if self._holds_at != float("inf"):
+                self._workload.release([self._name])
         # Threads that are at something still, a handler's or a blocked take, must not go on, nor keep the process.
         atexit._run_exitfuncs()
         sys.stdout.flush()

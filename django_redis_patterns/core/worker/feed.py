@@ -63,6 +63,9 @@ class Feed(Protocol):
         Never called while a take is under way.
         """
 
+    def close(self) -> None:
+        """Take nothing from now on, also in a step that waits; returns when a take under way has brought its jobs."""
+
     def tend(self) -> None:
         """Do what has to be done now and then. Short: ends wait for it."""
 

@@ -42,6 +42,7 @@ class Feeder:
 
     def close(self) -> None:
         """Take no more, and give back what has not begun."""
+        self._feed.close()
         with self._guard:
             self._closing.set()
             self._custody.close()
@@ -59,6 +60,11 @@ class Feeder:
             count = self._custody.give_up()
             self._notify()
         return count
+
+    def leave(self) -> None:
+        """Give back what the last take has brought too late for anybody to know of it: this process ends."""
+        if jobs := self._feed.recover([]):
+            self._feed.step([Done(job, ran=False) for job in jobs], 0, 0, False)
 
     @property
     def is_empty(self) -> bool:

@@ -56,13 +56,17 @@ class Words:
     concurrency: int = 4
     ahead: int = 16
     name: str = "words"
+    is_closed: bool = False
 
     def step(self, done: Sequence[Done], free: int, wait: float, takes_over: bool) -> Sequence[Word]:
         ends = [text for one in done for text in (one.job.text, _fate(one))]
         words = step(self.child, free, int(takes_over), *ends)
         if not words and wait and client(block=wait).blpop([BELL], wait):
-            words = step(self.child, free, int(takes_over))
+            words = step(self.child, 0 if self.is_closed else free, int(takes_over))
         return [Word(word) for word in words]
+
+    def close(self) -> None:
+        self.is_closed = True
 
     def recover(self, held: Sequence[Word]) -> Sequence[Word]:
         known = {word.text for word in held}

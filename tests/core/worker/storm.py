@@ -59,7 +59,8 @@ class Program:
         self._program.wait()
 
     def stop(self) -> int:
-        """Have it drain; returns its exit code."""
+        """Have it drain, once it is up; returns its exit code."""
+        until(self.children)
         self.supervisor.signal(signal.SIGTERM)
         return self.wait()
 
