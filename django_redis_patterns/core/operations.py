@@ -46,9 +46,9 @@ class IO:
 
     redis: aredis.Redis
 
-    def __init__(self, alias: str = "default") -> None:
-        self.redis = cast(aredis.Redis, _Commands(alias))  # type: ignore[abstract]
-        self._alias = alias
+    def __init__(self, alias: str = "default", block: float = 0) -> None:
+        self.redis = cast(aredis.Redis, _Commands(alias, block))  # type: ignore[abstract]
+        self._alias, self._block = alias, block
 
     def on(self, alias: str) -> "IO":
         """Return the same verbs on the connection *alias*."""
@@ -63,7 +63,8 @@ class IO:
             return await self._execute(script, "EVAL", script.text, *rest)
 
     async def _execute(self, script: Script, *args: Any) -> Any:
-        return await ask(Command(self._alias, args, script=script.name, idempotent=script.idempotent))
+        command = Command(self._alias, args, block=self._block, script=script.name, idempotent=script.idempotent)
+        return await ask(command)
 
     async def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call the user's function or the ORM: a ``def`` off the event loop, a coroutine function on one."""
@@ -99,9 +100,9 @@ class IO:
         return cast(Address, await ask(Locate(self._alias, key))) if is_cluster(self._alias) else None
 
     @contextmanager
-    def block(self, seconds: float) -> Iterator[aredis.Redis]:
-        """Give commands that may block for *seconds* (at most 30) connections of their own."""
-        yield cast(aredis.Redis, _Commands(self._alias, seconds))  # type: ignore[abstract]
+    def block(self, seconds: float) -> Iterator["IO"]:
+        """Give commands that may block for *seconds* (at most 30), and what goes with them, their own connections."""
+        yield IO(self._alias, seconds)
 
 
 @cache

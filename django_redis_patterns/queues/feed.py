@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from django_redis_patterns.core import trace
@@ -11,7 +12,7 @@ from django_redis_patterns.core.worker.feed import Done
 from django_redis_patterns.core.worker.feed import Job as AnyJob
 
 from .keys import Place
-from .moves import ALONE, AT_ONCE, LEASELESS, Claim, End, Stepped, Taker, recover, sleep, step_once
+from .moves import ALONE, AT_ONCE, LEASELESS, Claim, End, Stepped, Taker, recover, sleep, step_once, wait_and_step
 from .solitude import Solitude
 
 #: Seconds between two looks for what has no owner, or is ours and not known to us, and without a lease.
@@ -54,23 +55,29 @@ class QueueFeed:
         self._taking = threading.Lock()
         self._look_at = self._look_around_at = 0.0
         self._wants_alone = self._is_unsure = self._is_leaseless = self._is_closed = False
+        self._is_dozing = False  # what is taken right now is not known yet, and none of the strays
 
     def step(self, done: Sequence[Done], free: int, wait: float, takes_over: bool) -> Sequence[AnyJob]:
         """Record *done*, and take, in one trip; with *wait*, block before that while nothing is to be expected."""
-        if wait and not self._is_due() and not self._doze(wait):
-            return []
+        doze = min(wait, max(0.0, self._look_at - time.monotonic()))
+        if doze and not self._takes_as_it_wakes:
+            if not self._doze(doze):
+                return []
+            doze = 0.0
         for start in range(AT_ONCE, len(done), AT_ONCE):
-            self._exchange(done[start : start + AT_ONCE], 0, takes_over)
+            self._exchange(self._taker(takes_over), done[start : start + AT_ONCE], 0)
         done = done[:AT_ONCE]
         if not free or not self._solitude.enter(self, self._wants_alone, wait):
             if done:
-                self._exchange(done, 0, takes_over)
+                self._exchange(self._taker(takes_over), done, 0)
             return []
+        if doze:
+            return self._wait_and_take(free, takes_over, doze)
         with self._taking:
-            return self._take(done, 0 if self._is_closed else free, takes_over)
+            return self._take(partial(self._exchange, done=done, free=0 if self._is_closed else free), takes_over)
 
     def close(self) -> None:
-        """Take nothing from now on: what is given back is for others."""
+        """Take nothing from now on: what is given back is for others. A take that waits already may bring something."""
         with self._taking:
             self._is_closed = True
 
@@ -81,25 +88,39 @@ class QueueFeed:
             self._held = {(job.claim.id, job.claim.token): job for job in jobs}
             return self._strays()
 
-    def _take(self, done: Sequence[Done], free: int, takes_over: bool) -> list[AnyJob]:
+    @property
+    def _takes_as_it_wakes(self) -> bool:
+        """Whether a take may wait in Redis. It counts as a job meanwhile, for whose end suspects have to wait."""
+        is_calm = self._solitude.is_calm and time.monotonic() < self._look_around_at
+        return is_calm and not (self._is_leaseless or self._wants_alone or self._is_closed)
+
+    def _wait_and_take(self, free: int, takes_over: bool, seconds: float) -> list[AnyJob]:
+        """Take in the moment in which there is something."""
+        with self._taking:
+            self._is_dozing = True
+        try:
+            return self._take(lambda taker: wait_and_step(self._place, taker, free, seconds), takes_over)
+        finally:
+            self._is_dozing = False
+
+    def _take(self, ask: Callable[[Taker], Stepped], takes_over: bool) -> list[AnyJob]:
         jobs: list[AnyJob] = []
         is_suspect = False
         looks_around = time.monotonic() >= self._look_around_at
         try:
-            found = self._exchange(done, free, takes_over, looks_around)
+            found = ask(self._taker(takes_over, looks_around))
             jobs += [self._accept(claim) for claim in found.claims]
             is_suspect = any(len(claim.deaths) > 1 for claim in found.claims)
             self._plan(found, takes_over)
         finally:
             self._solitude.left(self, len(jobs), is_suspect)
-        if looks_around:
+        if looks_around and not self._is_dozing:
             jobs += self._strays()
             self._look_around_at = time.monotonic() + LOOK_AROUND
         return jobs
 
-    def _exchange(self, done: Sequence[Done], free: int, takes_over: bool, looks_around: bool = False) -> Stepped:
-        jobs: list[Any] = [one.job for one in done]
-        taker = Taker(
+    def _taker(self, takes_over: bool, looks_around: bool = False) -> Taker:
+        return Taker(
             self._child,
             next(self._tokens),
             is_alone=self._wants_alone,
@@ -107,6 +128,9 @@ class QueueFeed:
             looks_around=looks_around,
             is_again=self._is_unsure,
         )
+
+    def _exchange(self, taker: Taker, done: Sequence[Done], free: int) -> Stepped:
+        jobs: list[Any] = [one.job for one in done]
         ends = [job.end(one) for job, one in zip(jobs, done, strict=True)]
         try:
             found = step_once(self._place, taker, ends, free, sum(one.seconds for one in done))
@@ -145,10 +169,9 @@ class QueueFeed:
     def _is_due(self) -> bool:
         return time.monotonic() >= self._look_at
 
-    def _doze(self, wait: float) -> bool:
+    def _doze(self, seconds: float) -> bool:
         """Wait for work; returns whether to look for it now."""
-        seconds = min(wait, self._look_at - time.monotonic())
         if self._is_leaseless:  # the token that wakes is for those who may take
-            self._solitude.pause(max(seconds, 0))
+            self._solitude.pause(seconds)
             return self._is_due()
         return sleep(self._place, seconds) or self._is_due()

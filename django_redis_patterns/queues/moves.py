@@ -179,8 +179,8 @@ async def _step_once(io: IO, place: Place, taker: Taker, ends: Sequence[End], fr
 async def wait_for_work(io: IO, place: Place, seconds: float) -> bool:
     """Wait until somebody says that there is something, at most *seconds*; returns whether somebody did."""
     seconds = max(seconds, 0.01)  # 0 would be for ever
-    with io.block(seconds) as redis:
-        return await redis.blpop([place.keys.wake], timeout=seconds) is not None
+    with io.block(seconds) as waiting:
+        return await waiting.redis.blpop([place.keys.wake], timeout=seconds) is not None
 
 
 async def _sleep(io: IO, place: Place, seconds: float) -> bool:
@@ -188,11 +188,21 @@ async def _sleep(io: IO, place: Place, seconds: float) -> bool:
     return await wait_for_work(io.on(place.connection), place, seconds)
 
 
+async def _wait_and_step(io: IO, place: Place, taker: Taker, free: int, seconds: float) -> Stepped:
+    """Do the same, and a step behind it, in one trip: Redis takes the step in the moment in which the wait ends."""
+    seconds = max(seconds, 0.01)
+    with io.on(place.connection).block(seconds) as waiting:
+        wait: Any = waiting.redis.blpop([place.keys.wake], timeout=seconds)
+        found: Stepped = (await waiting.gather(wait, step(waiting, place, taker, (), free)))[1]
+        return found
+
+
 # Workers use these, which are threads.
 recover = both(_recover)[0]
 release = both(_release)[0]
 step_once = both(_step_once)[0]
 sleep = both(_sleep)[0]
+wait_and_step = both(_wait_and_step)[0]
 
 
 def minute() -> int:

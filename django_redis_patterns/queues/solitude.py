@@ -1,7 +1,11 @@
 """What may have killed its process twice runs alone: all feeds of a child share one of these."""
 
 import threading
+import time
 from collections import Counter
+
+#: Seconds without suspects after which a take may wait for something to take.
+CALM = 60.0
 
 
 class Solitude:
@@ -12,6 +16,12 @@ class Solitude:
         self._busy: Counter[object] = Counter()
         self._alone: object = None
         self._has_suspect = False  # who is alone has got what it wanted to be alone with
+        self._calm_from = 0.0
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nobody has wanted to be alone for a while: so none waits for the end of somebody's take."""
+        return time.monotonic() >= self._calm_from
 
     def enter(self, feed: object, wants_alone: bool, seconds: float) -> bool:
         """Begin to take, if that may be within *seconds*: `left` has to follow.
@@ -19,8 +29,9 @@ class Solitude:
         Who wants to be alone waits until nobody has a job; meanwhile nobody else takes any.
         """
         with self._changed:
-            if wants_alone and self._alone is None:
-                self._alone = feed
+            if wants_alone:
+                self._alone = self._alone or feed
+                self._calm_from = time.monotonic() + CALM
             if not self._changed.wait_for(lambda: self._admits(feed), seconds):
                 return False
             self._busy[feed] += 1

@@ -61,7 +61,7 @@ class Feed:
         return []
 
     def close(self) -> None:
-        """Nothing: what a read brings that is blocked still is given back as one leaves, or taken over."""
+        """Nothing has to be done: what a read that waits still brings is given back, or taken over."""
 
     def tend(self) -> None:
         """Drop what nobody needs any more."""

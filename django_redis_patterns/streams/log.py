@@ -122,7 +122,9 @@ class Log:
         last = await self._newest(io) if after is None else await place(io, after)
         with io.block(PATIENCE) as waiting:
             while True:
-                told: Any = await waiting.xread({self.keys.log: last}, count=TOGETHER, block=round(PATIENCE * 1000))
+                told: Any = await waiting.redis.xread(
+                    {self.keys.log: last}, count=TOGETHER, block=round(PATIENCE * 1000)
+                )
                 for id, fields in told[0][1] if told else ():
                     last = id.decode()
                     if (entry := entry_of(id, fields)) is not None:

@@ -114,10 +114,10 @@ class Seat:
             try:
                 if self._field is not None:
                     where: Any = dict(zip((self.log, self._wake), self._news, strict=True))
-                    if await waiting.xread(where, count=1, block=milliseconds):
+                    if await waiting.redis.xread(where, count=1, block=milliseconds):
                         self.due_at = 0.0
                     return []
-                told: Any = await waiting.xreadgroup(
+                told: Any = await waiting.redis.xreadgroup(
                     self.consumer.group, self.name, {self.log: ">"}, count=most, block=milliseconds
                 )
             except ResponseError as error:

@@ -66,8 +66,8 @@ class Shelf:
 
     async def _take(self, io: IO, name: str, wait: float) -> str | None:
         """Wait for an element."""
-        with io.block(wait) as redis:
-            told = await redis.blpop([name], timeout=wait)
+        with io.block(wait) as waiting:
+            told = await waiting.redis.blpop([name], timeout=wait)
         return text(told[1]) if told else None
 
     take, atake = both(_take)

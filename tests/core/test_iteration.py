@@ -36,7 +36,7 @@ class Roll:
 
     async def _waiting(self, io: IO, key: str) -> AsyncGenerator[str, None]:
         with io.block(1) as waiting:
-            while told := await waiting.blpop([key], timeout=0.1):
+            while told := await waiting.redis.blpop([key], timeout=0.1):
                 yield told[1].decode()
 
     waiting = both_iter(_waiting)

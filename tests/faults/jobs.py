@@ -10,7 +10,17 @@ from django_redis_patterns.core.worker.lease import hold
 from django_redis_patterns.queues import Job, Queue
 from django_redis_patterns.queues.fire import fire
 from django_redis_patterns.queues.look import look, wait_for_end
-from django_redis_patterns.queues.moves import Claim, Taker, dead, done, recover, release, sleep, step_once
+from django_redis_patterns.queues.moves import (
+    Claim,
+    Taker,
+    dead,
+    done,
+    recover,
+    release,
+    sleep,
+    step_once,
+    wait_and_step,
+)
 from django_redis_patterns.queues.records import Entry, record
 from tests.errands import tasks as errands
 from tests.faults.row import Call, Row
@@ -125,6 +135,12 @@ JOBS: dict[str, Row] = {
     ),
     "queues.sleep": Row(
         _waiting(lambda: (sleep, thumbs.place, 0.05)), lambda redis: redis.llen(KEYS.wake), (1, 0), waits=True
+    ),
+    "queues.wait_and_step": Row(
+        _waiting(lambda: (wait_and_step, thumbs.place, Taker("me", lease=60), 1, 0.05)),
+        _state,
+        ((2, 0, 0), (1, 1, 0)),
+        waits=True,
     ),
     "queues.look": Row(_waiting(lambda: (look, thumbs.place, "a")), _state, ((2, 0, 0),), reads=True),
     "queues.wait_for_end": Row(_waiting(lambda: (wait_for_end, thumbs.place, "a", 0.05)), waits=True),

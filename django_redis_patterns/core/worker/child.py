@@ -127,7 +127,7 @@ class Child:
         with suppress(RedisPatternsError, RedisError):
             for feeder in self._feeders:
                 feeder.leave()
-            if self._holds_at != float("inf"):
+            if self._name:  # so that a take that waits still takes nothing
                 self._workload.release([self._name])
         # Threads that are at something still, a handler's or a blocked take, must not go on, nor keep the process.
         atexit._run_exitfuncs()

@@ -64,7 +64,7 @@ class Feed(Protocol):
         """
 
     def close(self) -> None:
-        """Take nothing from now on, also in a step that waits; returns when a take under way has brought its jobs."""
+        """Take nothing from now on. What a step brings that waits already, or is under way, is given back."""
 
     def tend(self) -> None:
         """Do what has to be done now and then. Short: ends wait for it."""

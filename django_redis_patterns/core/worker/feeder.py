@@ -117,6 +117,7 @@ class Feeder:
         finally:
             self._is_blocked = False
         self._succeeded(done, jobs)
+        time.sleep(0)  # those who run them may go first
         return bool(jobs)
 
     def _order(self, is_busy: bool) -> tuple[list[Done], int]:
