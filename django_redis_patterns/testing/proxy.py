@@ -118,13 +118,13 @@ class FaultProxy(Running):
         await self._ended.wait()
         self._listener.close()
         self._bound.close()
-        await asyncio.sleep(0)  # for whoever was accepted just now
+        await _rounds()  # for whoever was accepted just now
         tasks = list(self._links.values())
         await self._reset()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+        await _rounds()
 
     async def _listen(self) -> None:
         self._listener = await asyncio.start_server(self._accept, sock=self._bound)
@@ -150,6 +150,12 @@ class FaultProxy(Running):
                 link.reset()
         if not self._listener.is_serving():
             await self._listen()
+
+
+async def _rounds() -> None:
+    """Let the loop do what it has begun: from an accepted socket to its link it takes some rounds."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def _bound(port: int) -> socket.socket:
