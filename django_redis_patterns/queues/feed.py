@@ -59,6 +59,13 @@ class QueueFeed:
 
     def step(self, done: Sequence[Done], free: int, wait: float, takes_over: bool) -> Sequence[AnyJob]:
         """Record *done*, and take, in one trip; with *wait*, block before that while nothing is to be expected."""
+        try:
+            return self._step(done, free, wait, takes_over)
+        except Exception:
+            self._look_at = 0.0  # what would have woken us may have come, and be lost
+            raise
+
+    def _step(self, done: Sequence[Done], free: int, wait: float, takes_over: bool) -> Sequence[AnyJob]:
         doze = min(wait, max(0.0, self._look_at - time.monotonic()))
         if doze and not self._takes_as_it_wakes:
             if not self._doze(doze):

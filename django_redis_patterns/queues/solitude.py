@@ -4,19 +4,19 @@ import threading
 import time
 from collections import Counter
 
-#: Seconds without suspects after which a take may wait for something to take.
-CALM = 60.0
+#: Seconds without suspects after which a take may wait for something to take. A new child may be there because of one.
+CALM = 10.0
 
 
 class Solitude:
     """Who has how many jobs, and who wants to be alone. For the threads of all feeds."""
 
-    def __init__(self) -> None:
+    def __init__(self, calm_in: float = CALM) -> None:
         self._changed = threading.Condition()
         self._busy: Counter[object] = Counter()
         self._alone: object = None
         self._has_suspect = False  # who is alone has got what it wanted to be alone with
-        self._calm_from = 0.0
+        self._calm_from = time.monotonic() + calm_in
 
     @property
     def is_calm(self) -> bool:

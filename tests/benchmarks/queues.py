@@ -30,7 +30,7 @@ from django_redis_patterns.testing.servers import RedisServer
 
 from .beside import bare, measure, rate
 
-JOBS, IDLE, PAUSE = 20_000, 15.0, 0.01
+JOBS, IDLE, PAUSE, WARM = 20_000, 15.0, 0.01, 12.0
 ARGS: Sequence[Any] = ("paid", 7, "ann", "12.50")
 PEERS = Path(__file__).parent / "queue_peers.py"
 NAMES = ("rq", "huey", "dramatiq", "saq", "streaq")
@@ -145,8 +145,10 @@ def by_hand() -> float:
 
 
 def lateness(lib: Any) -> tuple[list[float], float]:
-    """Return how long each job was on its way to an idle worker, and a ping in the same rhythm takes; seconds."""
+    """Return how long each job was on its way to a worker that idles, and a ping in the same rhythm takes; seconds."""
     with working(lib.program()):
+        lib.late(1)
+        time.sleep(WARM)
         lib.late(220)
         pings = []
         for _ in range(200):

@@ -11,6 +11,7 @@ import redis
 
 from django_redis_patterns.core.worker.feeder import Feeder
 from django_redis_patterns.core.worker.lease import hold
+from django_redis_patterns.exceptions import RedisUnavailable
 from django_redis_patterns.queues import Queue
 from django_redis_patterns.queues.feed import QueueFeed
 from django_redis_patterns.queues.moves import Claim, release
@@ -35,7 +36,7 @@ def queue() -> Queue:
 
 @pytest.fixture
 def solitude() -> Solitude:
-    return Solitude()
+    return Solitude(calm_in=0)
 
 
 @pytest.fixture
@@ -116,3 +117,14 @@ def test_what_nobody_accepted_is_given_back_as_one_leaves(queue: Queue, feed: Qu
     assert queue.stats()[:3] == (1, 0, 0)
     result.refresh()
     assert (result.attempts, result.worker_ids) == (0, [])
+
+
+def test_who_could_not_take_looks_at_once(queue: Queue, feed: QueueFeed, bare_redis: redis.Redis) -> None:
+    """What would have woken it may be lost with the connection."""
+    with waiting(feed, bare_redis) as taking:
+        bare_redis.client_kill_filter(_type="normal", skipme=True)
+        with pytest.raises(RedisUnavailable):
+            taking.result(30)
+    add.enqueue(1)
+    bare_redis.delete(queue.place.keys.wake)
+    assert len(feed.step([], 1, 600.0, True)) == 1

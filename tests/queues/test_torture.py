@@ -74,7 +74,7 @@ def left(server: RedisServer) -> set[str]:
 
 @pytest.mark.timeout(240)
 def test_a_little_torture(storm: Storm) -> None:
-    torment(storm, 600, FEW)
+    torment(storm, 400, FEW)
 
 
 @pytest.mark.slow

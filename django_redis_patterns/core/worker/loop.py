@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 
 from .feed import Done, Job
 from .threads import refresh
@@ -60,8 +60,8 @@ class Places:
             while True:
                 job = await self._next()
                 self._ended(await asyncio.create_task(_run(job)))
-                if mine in SyncToAsync.context_to_thread_executor:  # only then it has a thread, and connections
-                    await sync_to_async(refresh)()
+                if (thread := SyncToAsync.context_to_thread_executor.get(mine)) is not None:  # and connections there
+                    thread.submit(refresh)  # before anything that the next job does there
 
     async def _next(self) -> Job:
         while True:
