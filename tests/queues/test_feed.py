@@ -20,7 +20,8 @@ from django_redis_patterns.queues.tasks.running import TaskJob
 from tests.core.worker.conftest import until
 from tests.errands.tasks import add
 
-pytestmark = pytest.mark.permanent_keys("redis_patterns:queues:*")
+#: About one server: it is asked who waits.
+pytestmark = [pytest.mark.permanent_keys("redis_patterns:queues:*"), pytest.mark.usefixtures("redis_server")]
 
 ME = "me.1.1.abc"
 

@@ -1,6 +1,7 @@
 """The scripts against a model in plain Python: whoever pushes, takes, ends, dies or changes their mind."""
 
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,7 @@ from django_redis_patterns.queues.records import Entry, record
 
 pytestmark = pytest.mark.permanent_keys("*")
 WORKERS = ("one", "two")
+numbers = count()
 HOWS = ("done", "done", "again", "later", "back", "back", "dead")
 LONG = 3600.0
 
@@ -63,8 +65,7 @@ class Model:
 class Queues(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        client().flushall()
-        self.queue = Queue("model")
+        self.queue = Queue(f"model{next(numbers)}")
         self.model = Model()
         self.claims: dict[str, Claim] = {}
         self.over: dict[str, Claim] = {}

@@ -126,7 +126,7 @@ def test_children_that_never_come_up_are_not_started_again_and_again(site: Site)
     program = site.program(EXTRA_MODULE="tests.core.worker.crash", lease=10)
     until(lambda: len(re.findall("ended with code 1", program.log)) == 3)
     pauses = [float(text) for text in re.findall(r"starts in (\d+\.\d) s", program.log)]
-    assert pauses[0] == 0 < pauses[1] < pauses[2]
+    assert pauses[0] == 0 < pauses[1] <= pauses[2]  # as rounded; each is half as long as it may be, or more
     program.process.signal(signal.SIGTERM)
     assert program.wait() == 0
 
