@@ -71,9 +71,6 @@ class Queues(RuleBasedStateMachine):
         self.over: dict[str, Claim] = {}
         self.number = 0
 
-    def teardown(self) -> None:
-        client().flushall()
-
     def pick(self, data: st.DataObject, ids: set[str]) -> Life:
         return self.model.jobs[data.draw(st.sampled_from(sorted(ids)))]
 
