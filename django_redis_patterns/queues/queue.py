@@ -1,7 +1,7 @@
 """The queue: push, take, look, and change one's mind."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, cast
 
@@ -13,13 +13,22 @@ from django_redis_patterns.core.operations import IO, both
 from django_redis_patterns.core.scripts import Script
 from django_redis_patterns.core.worker.backoff import Backoff
 
+from .arguments import (
+    MOST,
+    checked_attempts,
+    checked_backoff,
+    checked_count,
+    checked_id,
+    checked_ids,
+    checked_items,
+    checked_name,
+)
 from .delays import BACKOFF
 from .durations import Duration, seconds
-from .ids import new_id
-from .keys import LONGEST_NAME, Place
+from .keys import Place
 from .letters import Letter, Waiting, letter, waiting
 from .moves import NOBODY, push, step
-from .records import SERIALIZER, Entry, checked_priority, record
+from .records import SERIALIZER, Entry, checked_priority, record, whole
 from .stats import Minute, Stats, history, read
 from .take import Job, Take
 from .workers import Worker, workers
@@ -34,8 +43,6 @@ LETTERS = Script("letters.lua", idempotent=True)
 PURGE = Script("purge.lua")
 RESUME = Script("resume.lua")
 WORKERS = Script("workers.lua", idempotent=True)
-#: Most ids of one call, and jobs of one take.
-MOST = 1000
 
 
 class Queue:
@@ -56,11 +63,9 @@ class Queue:
         backoff: Backoff | None = None,
         connection: str | None = None,
     ) -> None:
-        if max_attempts is not None and max_attempts < 1:
-            raise ValueError(f"max_attempts is 1 or more, not {max_attempts}.")
-        self.name = _checked_name(name)
-        self.backoff: Backoff = backoff or BACKOFF
-        self._max_attempts, self._connection = max_attempts, connection
+        self.name = checked_name(name)
+        self.backoff: Backoff = checked_backoff(backoff) or BACKOFF
+        self._max_attempts, self._connection = checked_attempts(max_attempts), connection
 
     def __repr__(self) -> str:
         return f"<Queue {self.name!r}>"
@@ -104,7 +109,7 @@ class Queue:
 
     async def _push_many(self, io: IO, items: Iterable[Any], *, delay: Duration = 0, priority: int = 0) -> list[str]:
         """Push each of *items*; returns their ids. One trip, and a command for each 200; each command is atomic."""
-        return await self._add(io, *(self._entry(data, delay, priority) for data in items))
+        return await self._add(io, *(self._entry(data, delay, priority) for data in checked_items(items)))
 
     def push_on_commit(
         self,
@@ -135,31 +140,29 @@ class Queue:
 
     def take_many(self, count: int, *, wait: Duration = 0) -> "Take[list[Job]]":
         """Do the same with at most *count* jobs, up to 1000; its end does what a block has neither acked nor nacked."""
-        if not 1 <= count <= MOST:
-            raise ValueError(f"take_many() takes from 1 to {MOST}, not {count}.")
-        return Take(self, count, seconds(wait, "wait"), True)
+        return Take(self, checked_count(count), seconds(wait, "wait"), True)
 
     async def _peek(self, io: IO, count: int = 10) -> list[Waiting]:
         """Return the next *count* jobs that wait, at most 1000, without taking them."""
         keys = self.place.keys
-        flat = await self._tidy(io, PEEK, [keys.jobs, keys.ready, keys.ranked, keys.suspects], [_at_most(count)])
+        flat = await self._tidy(io, PEEK, [keys.jobs, keys.ready, keys.ranked, keys.suspects], [checked_count(count)])
         return [waiting(*flat[at : at + 2]) for at in range(0, len(flat), 2)]
 
     async def _position(self, io: IO, id: str) -> int | None:
         """Return the place of a job that waits, 1 for the next; None for any other. Looks through a long queue."""
         keys = self.place.keys
-        before = await self._tidy(io, POSITION, [keys.ready, keys.ranked, keys.suspects], [id])
+        before = await self._tidy(io, POSITION, [keys.ready, keys.ranked, keys.suspects], checked_ids([id]))
         return None if before is None else int(before) + 1
 
     async def _reprioritize(self, io: IO, id: str, priority: int) -> bool:
         """Give a job that waits another priority, behind those that have it; returns whether it waits."""
-        keys, args = self.place.keys, [id, checked_priority(priority)]
+        keys, args = self.place.keys, [*checked_ids([id]), checked_priority(priority)]
         own = [keys.jobs, keys.ready, keys.ranked, keys.later, keys.wake]
         return bool(await io.run(REPRIORITIZE, keys=own, args=args))
 
     async def _remove(self, io: IO, *ids: str) -> int:
         """Remove jobs that wait, at most 1000; returns how many that were. Looks through a long queue."""
-        return sum(await io.run(REMOVE, keys=self._waiting_keys(), args=_some(ids))) if ids else 0
+        return sum(await io.run(REMOVE, keys=self._waiting_keys(), args=checked_ids(ids))) if ids else 0
 
     async def _purge(self, io: IO) -> int:
         """Remove all jobs that wait, a thousand a trip; returns how many. What runs goes on, dead letters stay."""
@@ -171,7 +174,7 @@ class Queue:
     async def _dead(self, io: IO, count: int = 10) -> list[Letter]:
         """Return the last *count* dead letters, at most 1000, the last one first."""
         keys = self.place.keys
-        flat = await io.run(LETTERS, keys=[keys.jobs, keys.past, keys.dead, keys.reasons], args=[_at_most(count)])
+        flat = await io.run(LETTERS, keys=[keys.jobs, keys.past, keys.dead, keys.reasons], args=[checked_count(count)])
         return [letter(*flat[at : at + 5]) for at in range(0, len(flat), 5)]
 
     async def _retry(self, io: IO, *ids: str) -> int:
@@ -180,13 +183,13 @@ class Queue:
             return 0
         keys = self.place.keys
         own = [keys.jobs, keys.later, keys.kills, keys.past, keys.unique, keys.dead, keys.reasons, keys.wake]
-        return sum(await io.run(RETRY, keys=own, args=_some(ids)))
+        return sum(await io.run(RETRY, keys=own, args=checked_ids(ids)))
 
     async def _discard(self, io: IO, *ids: str) -> int:
         """Remove dead letters; returns how many that were."""
         keys = self.place.keys
         own = [keys.jobs, keys.kills, keys.past, keys.dead, keys.reasons]
-        return sum(await io.run(DISCARD, keys=own, args=_some(ids))) if ids else 0
+        return sum(await io.run(DISCARD, keys=own, args=checked_ids(ids))) if ids else 0
 
     async def _pause(self, io: IO) -> None:
         """Let nothing more be taken; what runs goes on."""
@@ -207,7 +210,7 @@ class Queue:
 
     async def _history(self, io: IO, minutes: int = 60) -> list[Minute]:
         """Return what happened in each of the last *minutes*, at most a day."""
-        return await history(io, self.place, max(1, min(minutes, 24 * 60)))
+        return await history(io, self.place, max(1, min(whole(minutes, "minutes"), 24 * 60)))
 
     add, aadd = both(_add)
     push, apush = both(_push)
@@ -230,7 +233,7 @@ class Queue:
         self, data: Any, delay: Duration, priority: int, id: str | None = None, unique: str | None = None
     ) -> Entry:
         due = str(round(seconds(delay, "delay") * 1000))
-        return Entry(_checked_id(id), record(SERIALIZER.dumps(data), priority, unique), due)
+        return Entry(checked_id(id), record(SERIALIZER.dumps(data), priority, unique), due)
 
     async def _look_after(self, io: IO) -> Any:
         """Let what is due take its place."""
@@ -248,29 +251,3 @@ class Queue:
 def due_at(moment: datetime) -> str:
     """Return *moment* as an `Entry` has it: not a millisecond before."""
     return f"@{math.ceil(moment.timestamp() * 1000)}"
-
-
-def _checked_id(id: Any) -> str:
-    if id is None:
-        return new_id()
-    if not isinstance(id, str) or not 0 < len(id) <= 64 or not (id.isascii() and id.isprintable()):
-        raise ValueError(f"A job's id is a text of 1 to 64 ASCII characters, not {id!r}.")
-    return id
-
-
-def _checked_name(name: Any) -> str:
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-        raise ValueError(f"A queue's name is a text of 1 to {LONGEST_NAME} characters, not {name!r}.")
-    return name
-
-
-def _at_most(count: int) -> int:
-    if not 1 <= count <= MOST:
-        raise ValueError(f"count is from 1 to {MOST}, not {count}.")
-    return count
-
-
-def _some(ids: Sequence[str]) -> list[str]:
-    if len(ids) > MOST:
-        raise ValueError(f"At most {MOST} ids a call, not {len(ids)}.")
-    return list(ids)

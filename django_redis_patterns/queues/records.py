@@ -63,8 +63,13 @@ def readable(record: bytes) -> tuple[Any, str]:
 
 def checked_priority(priority: Any) -> int:
     """Return *priority*; raises ValueError and TypeError for one that there is not."""
-    if not isinstance(priority, int) or isinstance(priority, bool):
-        raise TypeError(f"priority is a whole number, not {priority!r}.")
-    if not LEAST <= priority <= MOST:
+    if not LEAST <= whole(priority, "priority") <= MOST:
         raise ValueError(f"priority is from {LEAST} to {MOST}, not {priority}.")
-    return priority
+    return int(priority)
+
+
+def whole(number: Any, what: str) -> int:
+    """Return *number*; raises TypeError that names *what* for one that is no whole number."""
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"{what} is a whole number, not {number!r}.")
+    return number

@@ -67,6 +67,8 @@ class Job:
 
         Raises `JobLost` when it is not ours any more.
         """
+        if not isinstance(reason, str):
+            raise TypeError(f"reason is a text, not {reason!r}.")
         chosen = None if delay is None else seconds(delay, "delay")
         await self._hand.end(io, self._hand.failed(self._claim, reason or "nack", None, chosen))
 

@@ -21,6 +21,8 @@ class exponential:  # noqa: N801  it is used like a function
     max: float = 600.0
 
     def __post_init__(self) -> None:
+        if not all(isinstance(seconds, int | float) for seconds in (self.first, self.max)):
+            raise TypeError(f"exponential({self.first!r}, max={self.max!r}): write numbers of seconds.")
         if not 0 < self.first <= self.max:
             raise ValueError(f"exponential({self.first}, max={self.max}): write 0 < first <= max, in seconds.")
 

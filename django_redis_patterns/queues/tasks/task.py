@@ -87,8 +87,8 @@ class RedisTask(TaskOf[P, R]):
 
     def enqueue_many(self, calls: Iterable[Call]) -> list[Result[P, R]]:
         """Enqueue once for each of *calls*: a mapping of keyword arguments, or a sequence of positional ones."""
-        every = [((), dict(call)) if isinstance(call, Mapping) else (tuple(call), {}) for call in calls]
-        return cast("list[Result[P, R]]", _ours(self).enqueue_many([(self, *call) for call in every]))
+        every = [(self, *_arguments(call)) for call in calls]
+        return cast("list[Result[P, R]]", _ours(self).enqueue_many(every))
 
     def mark(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
         """Return the text of which there may be one."""
@@ -100,10 +100,19 @@ class RedisTask(TaskOf[P, R]):
         return f"{self.module_path}:{self.unique.format_map(bound.arguments)}"
 
 
+def _arguments(call: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(call, Mapping):
+        return (), dict(call)
+    if not isinstance(call, Sequence) or isinstance(call, str | bytes):
+        raise TypeError(f"enqueue_many() takes the arguments of each call, as (1, 2) or {{'a': 1}}, not {call!r}.")
+    return tuple(call), {}
+
+
 def _ours(task: RedisTask[Any, Any]) -> Any:
     backend = task.get_backend()
     if not hasattr(backend, "enqueue_on_commit"):
-        raise InvalidTask(f"{type(backend).__name__} cannot do that; the backends of queues.tasks can.")
+        where = f"BACKEND of TASKS[{task.backend!r}]"
+        raise InvalidTask(f"{where} is no RedisBackend, nor another one of queues.tasks: it has only enqueue().")
     return backend
 
 
