@@ -252,3 +252,18 @@ def test_of_many_failures_the_last_ones_are_told_at_length() -> None:
     told = told_of(errors)
     assert told[:2] == [["builtins.ValueError", "ValueError: 0"], ["builtins.ValueError", "ValueError: 1"]]
     assert told[2:] == [[error.exception_class_path, error.traceback] for error in errors[2:]]
+
+
+def test_a_dead_letter_that_is_retried_has_all_its_attempts() -> None:
+    """Its result tells of those before, too."""
+    result = tasks.fail.enqueue("no")
+    child, queue = Child("me"), Queue("default")
+    for _ in range(3):
+        child.run()
+    assert queue.retry(result.id.split(".")[0]) == 1
+    for attempt in (4, 5, 6):
+        assert not queue.dead()
+        child.run()
+        result.refresh()
+        assert len(result.errors) == attempt
+    assert [letter.failures for letter in queue.dead()] == [3]

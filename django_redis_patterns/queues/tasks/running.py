@@ -134,7 +134,9 @@ class TaskJob:
         told = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
         result.errors.append(TaskError(exception_class_path=path, traceback=told))
         _become(result, _return_value=None, finished_at=None)  # what it returned may be what cannot be stored
-        self._delay = _delay(call.task, result, error, self._options.max_attempts)
+        failures = self.claim.failures + 1  # since it was enqueued, or was retried as a dead letter
+        if failures < (call.task.max_attempts or self._options.max_attempts):
+            self._delay = _delay(call.task, result, error, failures)
         if self._delay is None:
             _become(result, status=TaskResultStatus.FAILED, finished_at=now(result.last_attempted_at))
             return True
@@ -161,11 +163,8 @@ def _backend(alias: str) -> tuple[type, Options]:
 setting_changed.connect(lambda **_: _backend.cache_clear(), weak=False)
 
 
-def _delay(task: AnyTask, result: AnyResult, error: BaseException, most: int) -> float | None:
+def _delay(task: AnyTask, result: AnyResult, error: BaseException, failures: int) -> float | None:
     """Return the seconds until the next attempt; None for none. Its own errors are no reason to forget a task."""
-    failures = len(result.errors)
-    if failures >= (task.max_attempts or most):
-        return None
     backoff = task.backoff or BACKOFF
     if isinstance(backoff, exponential):
         return backoff.after(failures)
