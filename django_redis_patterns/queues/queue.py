@@ -49,7 +49,7 @@ class Queue:
     """Jobs in the order in which they came; those of a higher ``priority`` (-100 to 100) first.
 
     A job that fails runs again after ``backoff(error, attempt)`` seconds, and is a dead letter after ``max_attempts``
-    (``REDIS_PATTERNS["QUEUES"]``), or when the backoff is None. Jobs are what JSON can hold.
+    (5, or what ``REDIS_PATTERNS["QUEUES"]`` says), or when the backoff returns None. Jobs are what JSON can hold.
 
     At least once: a job leaves Redis when it is acked, and not before. Every call is one trip where nothing else is
     said, and raises `RedisUnavailable` when Redis is away.
@@ -102,13 +102,17 @@ class Queue:
     ) -> str:
         """Push *data*, to be taken in *delay* seconds at the earliest; returns its id.
 
-        With an *id* of your own, pushing again changes nothing while the job is there. With *unique* nothing is pushed
-        while another job of the queue has the same text, and its id is returned. Raises `SerializationError`.
+        With an *id* of your own, pushing again changes nothing while the job is there, and for 10 seconds after it was
+        acked. With *unique* nothing is pushed while another job of the queue has the same text, and its id is returned.
+        A reply that is lost pushes nothing twice. Raises `SerializationError` for what JSON cannot hold.
         """
         return (await self._add(io, self._entry(data, delay, priority, id, unique)))[0]
 
     async def _push_many(self, io: IO, items: Iterable[Any], *, delay: Duration = 0, priority: int = 0) -> list[str]:
-        """Push each of *items*; returns their ids. One trip, and a command for each 200; each command is atomic."""
+        """Push each of *items*; returns their ids, in the order of the items, in which they will be taken.
+
+        One trip, and a command for each 200. Each command is atomic, all of them are not. Raises `SerializationError`.
+        """
         return await self._add(io, *(self._entry(data, delay, priority) for data in checked_items(items)))
 
     def push_on_commit(
@@ -134,16 +138,20 @@ class Queue:
             with queue.take(wait=5) as job: ...        # also `async with`
 
         At its end the job is acked; on an exception it is nacked; when the program is told to stop, it is given back.
-        Raises `JobLost` when the job had been taken over, since Redis was away for longer than ``LEASE``.
+        A thread renews its lease meanwhile. Raises `JobLost` at the end when that had run out, since Redis was away, or
+        this process stood still, for longer than ``LEASE``: then somebody else may have run the job, too.
         """
         return Take(self, 1, seconds(wait, "wait"), False)
 
     def take_many(self, count: int, *, wait: Duration = 0) -> "Take[list[Job]]":
-        """Do the same with at most *count* jobs, up to 1000; its end does what a block has neither acked nor nacked."""
+        """Do the same with a list of at most *count* jobs, up to 1000; empty when there is none.
+
+        The end of the block ends those that the block has neither acked nor nacked.
+        """
         return Take(self, checked_count(count), seconds(wait, "wait"), True)
 
     async def _peek(self, io: IO, count: int = 10) -> list[Waiting]:
-        """Return the next *count* jobs that wait, at most 1000, without taking them."""
+        """Return the next *count* jobs that wait, 1 to 1000, in their order; what is not due yet does not wait."""
         keys = self.place.keys
         flat = await self._tidy(io, PEEK, [keys.jobs, keys.ready, keys.ranked, keys.suspects], [checked_count(count)])
         return [waiting(*flat[at : at + 2]) for at in range(0, len(flat), 2)]
@@ -178,7 +186,10 @@ class Queue:
         return [letter(*flat[at : at + 5]) for at in range(0, len(flat), 5)]
 
     async def _retry(self, io: IO, *ids: str) -> int:
-        """Let dead letters run again, with all their attempts; returns how many that were."""
+        """Let dead letters run again, at most 1000, with all their attempts; returns how many that were.
+
+        One stays dead while another job has its unique text.
+        """
         if not ids:
             return 0
         keys = self.place.keys
@@ -186,13 +197,13 @@ class Queue:
         return sum(await io.run(RETRY, keys=own, args=checked_ids(ids)))
 
     async def _discard(self, io: IO, *ids: str) -> int:
-        """Remove dead letters; returns how many that were."""
+        """Remove dead letters, at most 1000, and results of tasks with them; returns how many that were."""
         keys = self.place.keys
         own = [keys.jobs, keys.kills, keys.past, keys.dead, keys.reasons]
         return sum(await io.run(DISCARD, keys=own, args=checked_ids(ids))) if ids else 0
 
     async def _pause(self, io: IO) -> None:
-        """Let nothing more be taken; what runs goes on."""
+        """Let nothing more be taken until `resume`; what runs goes on, and pushing too."""
         await io.redis.set(self.place.keys.paused, 1)
 
     async def _resume(self, io: IO) -> bool:
@@ -209,7 +220,7 @@ class Queue:
         return workers(*await io.run(WORKERS, keys=[keys.live, keys.running, keys.jobs], args=[]))
 
     async def _history(self, io: IO, minutes: int = 60) -> list[Minute]:
-        """Return what happened in each of the last *minutes*, at most a day."""
+        """Return what happened in each of the last *minutes*, at most a day, the present one last."""
         return await history(io, self.place, max(1, min(whole(minutes, "minutes"), 24 * 60)))
 
     add, aadd = both(_add)

@@ -59,13 +59,17 @@ class Job:
         return self._hand.queue.connection
 
     async def _ack(self, io: IO) -> None:
-        """Say that it is done, before the block ends. Raises `JobLost` when it is not ours any more."""
+        """Say that it is done, before the block ends; does nothing once it has ended.
+
+        Raises `JobLost` when it is not ours any more.
+        """
         await self._hand.end(io, done(self._claim))
 
     async def _nack(self, io: IO, reason: str = "", delay: Duration | None = None) -> None:
-        """Say that it failed: it runs again after *delay* seconds (else the queue's backoff), or is a dead letter.
+        """Say that it failed: it runs again after the queue's backoff, or is a dead letter with this *reason*.
 
-        Raises `JobLost` when it is not ours any more.
+        With a *delay*, in seconds, it runs again after that, however often it has failed. Does nothing once it has
+        ended. Raises `JobLost` when it is not ours any more.
         """
         if not isinstance(reason, str):
             raise TypeError(f"reason is a text, not {reason!r}.")

@@ -224,6 +224,17 @@ def test_dead_letters_tell_why(face: Face, queue: Queue) -> None:
     assert [letter.id for letter in face(queue.dead, 1)] == ids[1:]
 
 
+def test_who_says_a_delay_makes_no_dead_letter(face: Face, queue: Queue) -> None:
+    """However often it has failed: it is asked for."""
+    queue.push(1)
+    for attempt in (1, 2, 3):
+        with queue.take() as job:
+            assert job is not None
+            assert job.attempt == attempt
+            face(job.nack, delay=0)
+    assert queue.stats().dead == 0
+
+
 def test_dead_letters_run_again(face: Face, queue: Queue) -> None:
     """With all their attempts; one whose unique text another has stays dead."""
     ids = kill(queue, "one", "two")

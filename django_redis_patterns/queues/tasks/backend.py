@@ -135,7 +135,7 @@ class RedisBackend(BaseTaskBackend):
         return self._result(await await_end(*self._place_of(result_id), seconds), result_id)
 
     def cancel(self, result_id: str) -> bool:
-        """Remove a task that has not started; returns whether it was."""
+        """Remove a task that waits; returns whether it was. There is no result of it any more."""
         place, id = self._place_of(result_id)
         return bool(Queue(place.name, connection=place.connection).remove(id))
 

@@ -45,7 +45,10 @@ class Result(ResultOf[P, R]):  # type: ignore[misc]  # Django's is frozen, whate
         return bool(self.is_finished)
 
     def cancel(self) -> bool:
-        """Take the task back, if it has not started; returns whether it was."""
+        """Take the task back, if it has not started, or waits for its next attempt; returns whether it was.
+
+        There is no result of it any more then. What runs goes on.
+        """
         return bool(self._backend.cancel(self.id))
 
     async def acancel(self) -> bool:

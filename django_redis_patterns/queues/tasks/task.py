@@ -33,9 +33,10 @@ _tasks: dict[str, "RedisTask[Any, Any]"] = {}
 class RedisTask(TaskOf[P, R]):
     """What `task` makes.
 
-    ``max_attempts``: None is the backend's. ``backoff(exception, task_result)``: seconds until the next attempt.
-    ``timeout``: how long it may run. ``unique``: a template of its arguments; while a task with the same text waits
-    (or runs, ``unique_until="finished"``), `enqueue` returns the result of that one.
+    ``max_attempts``: how often it may run, the first time included; None is the backend's, which is 1.
+    ``backoff(exception, task_result)``: seconds until the next attempt, None to give up; None is `exponential(2)`.
+    ``timeout``: for how long an attempt may run, in seconds or a timedelta. ``unique``: a template of its arguments;
+    while a task with the same text waits (or runs, ``unique_until="finished"``), `enqueue` returns that one's result.
     """
 
     priority: int = 0  # Django 6.0 has no defaults for some of these
@@ -86,7 +87,10 @@ class RedisTask(TaskOf[P, R]):
         return cast("Result[P, R]", _ours(self).enqueue_on_commit(self, args, kwargs))
 
     def enqueue_many(self, calls: Iterable[Call]) -> list[Result[P, R]]:
-        """Enqueue once for each of *calls*: a mapping of keyword arguments, or a sequence of positional ones."""
+        """Enqueue once for each of *calls*: a mapping of keyword arguments, or a sequence of positional ones.
+
+        Returns their results, in that order. One trip, and a command for each 200, which is atomic.
+        """
         every = [(self, *_arguments(call)) for call in calls]
         return cast("list[Result[P, R]]", _ours(self).enqueue_many(every))
 
