@@ -53,13 +53,3 @@ def test_a_reason_is_a_text() -> None:
         with pytest.raises(TypeError, match=r"reason is a text, not LookupError\('no such picture'\)"):
             job.nack(reason)
     assert queue.stats()[:5] == (0, 0, 0, 0, 0)
-
-
-def test_an_id_is_known_for_a_while_after_its_end() -> None:
-    """So that a push whose reply was lost does not come twice."""
-    queue = Queue("thumbs")
-    queue.push(1, id="mine")
-    with queue.take():
-        pass
-    queue.push(1, id="mine")
-    assert queue.stats()[:5] == (0, 0, 0, 0, 0)

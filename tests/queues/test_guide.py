@@ -79,7 +79,7 @@ def test_a_schedule_is_kept(site: dict[str, Any]) -> None:
 
 
 def test_jobs_are_pushed_and_taken() -> None:
-    """The one of an id of its own once, also when it has just been done."""
+    """The one of an id of its own once."""
     made: list[int] = []
     names: dict[str, Any] = {"make": lambda id: made.append(id) or id != 101, "amake": None}
     exec(QUEUE, names)
@@ -88,7 +88,6 @@ def test_jobs_are_pushed_and_taken() -> None:
     thumbs.push({"id": 9}, id="thumb-9")
     exec(MANY, names)
     assert made == [7, 9, *range(100, 199)]
-    thumbs.push({"id": 9}, id="thumb-9")
     assert [job.data for job in thumbs.peek()] == [{"id": 199}, {"id": 10}]
     assert (thumbs.stats().later, thumbs.stats().running) == (2, 0)
     assert inspect.iscoroutinefunction(names["work"])

@@ -1,5 +1,6 @@
 """Pushing, looking, and changing one's mind; what it costs."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -78,6 +79,16 @@ def test_an_id_is_pushed_once(face: Face, queue: Queue) -> None:
         job.nack()
     face(queue.push, 4, id="mine")
     assert (queue.stats().waiting, queue.stats().dead) == (0, 1)
+
+
+def test_an_id_is_known_for_ten_seconds_after_its_end(queue: Queue) -> None:
+    """So that a push whose reply was lost does not come twice."""
+    queue.push(1, id="mine")
+    began = time.monotonic()
+    with queue.take():
+        pass
+    queue.push(1, id="mine")
+    assert queue.stats().waiting == 0 or time.monotonic() - began > 9
 
 
 def test_a_unique_text_is_there_once(face: Face, queue: Queue) -> None:
