@@ -116,9 +116,8 @@ class FaultProxy(Running):
         await self._listen()
         ready.set()
         await self._ended.wait()
-        self._listener.close()
+        await self._close()
         self._bound.close()
-        await _rounds()  # for whoever was accepted just now
         tasks = list(self._links.values())
         await self._reset()
         for task in tasks:
@@ -134,9 +133,15 @@ class FaultProxy(Running):
         task = self._links[link] = asyncio.create_task(link.run(*self.target))
         task.add_done_callback(lambda _: self._links.pop(link))
 
+    async def _close(self) -> None:
+        """Close the listener, after the last it accepted has its link: asyncio leaks whom it accepts as it closes."""
+        self._loop.remove_reader(self._bound)
+        await _rounds()
+        self._listener.close()
+
     async def _refuse(self) -> None:
         if self._listener.is_serving():
-            self._listener.close()
+            await self._close()
             self._bound = _bound(self.port)  # and not listening: it keeps the port, and whoever connects is refused
 
     async def _reset(self) -> None:

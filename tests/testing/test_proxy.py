@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import socket
 import threading
 import time
@@ -296,6 +297,22 @@ def test_nothing_is_left_behind(redis_server):
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", proxy.port))
+
+
+def close(proxy: FaultProxy, how: str) -> None:
+    """Let the loop be busy, so that whoever has connected is accepted together with the order."""
+    proxy._loop.call_soon_threadsafe(time.sleep, 0.1)
+    connections = [raw(proxy) for _ in range(3)]
+    getattr(proxy, how)()
+    for connection in connections:
+        connection.close()
+
+
+@pytest.mark.parametrize("how", ["stop", "refuse"])
+def test_whoever_is_accepted_as_the_door_closes_is_not_left_open(redis_server, how):
+    with FaultProxy(redis_server.port) as proxy:
+        close(proxy, how)
+    gc.collect()
 
 
 def test_orders_to_a_proxy_that_is_not_started_are_errors():
