@@ -4,8 +4,6 @@
 -- jobs: of each its id, when it is due (ms from now, or @ and ms since 1970; 0: now), and its record. A record begins
 -- with the priority and the mark, if it has one. results has a key for each job: there for one that has ended.
 local BAND = 2 ^ 44
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local told, pushed, is_news = {}, 0, false
 
 local function place(id, priority)
@@ -23,6 +21,16 @@ local function put_off(id, due)
   redis.call('ZADD', KEYS[4], string.format('%.0f', due), id)
 end
 
+local function when(due)
+  if due == '0' then
+    return nil -- the usual case needs no clock
+  end
+  local clock = redis.call('TIME')
+  local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  local at = tonumber(string.match(due, '^@(.*)') or now + due)
+  return at > now and at or nil
+end
+
 local function push(id, due, record, result)
   local priority, mark = string.match(record, '^(%-?%d+):?%a?(%S*) ')
   local other = mark ~= '' and redis.call('HGET', KEYS[6], mark)
@@ -34,9 +42,9 @@ local function push(id, due, record, result)
   if mark ~= '' then
     redis.call('HSET', KEYS[6], mark, id)
   end
-  local at = string.match(due, '^@(.*)') or tonumber(due) > 0 and now + due
-  if at and tonumber(at) > now then
-    put_off(id, tonumber(at))
+  local at = when(due)
+  if at then
+    put_off(id, at)
   else
     is_news = true
     place(id, tonumber(priority))
