@@ -4,14 +4,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from django_redis_patterns.conf import settings
-from django_redis_patterns.core.connections import client
 from django_redis_patterns.core.operations import batch
 from django_redis_patterns.queues import Letter, Queue, Stats
+from django_redis_patterns.queues.directory import all_queues, find
 
 HELP = "List and show queues; retry and discard dead letters; pause, resume and purge."
 #: Dead letters that one call takes care of.
@@ -20,9 +18,9 @@ AT_ONCE = 1000
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the actions."""
-    parser.add_argument("--connection", metavar="ALIAS", help="Another one than the QUEUES of REDIS_PATTERNS are on.")
+    parser.add_argument("--connection", metavar="ALIAS", help="Another one than the queue is on.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="action")
-    actions.add_parser("list", help="Count the jobs of every queue that has some.")
+    actions.add_parser("list", help="Count the jobs of every queue of TASKS, and of others that have some.")
     show = actions.add_parser("show", help="Show what waits, what is dead, and what happened lately.")
     show.add_argument("--count", type=int, default=10)
     retry = actions.add_parser("retry", help="Let dead letters run again, with all their attempts.")
@@ -41,21 +39,24 @@ def add_arguments(parser: CommandParser) -> None:
 
 def handle(command: BaseCommand, *, action: str, **options: Any) -> int:
     """Run one action; returns the exit code."""
-    for line in ACTIONS[action](options):
-        command.stdout.write(line)
+    try:
+        for line in ACTIONS[action](options):
+            command.stdout.write(line)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     return 0
 
 
 def _list(options: dict[str, Any]) -> Iterator[str]:
-    names = sorted(_names(_alias(options)))
+    queues = all_queues(options["connection"])
     with batch() as together:
-        found = [together(Queue(name, connection=_alias(options)).stats) for name in names]
+        found = [(queue.name, together(queue.stats)) for queue in queues]
     if options["json"]:
-        yield json.dumps([{"queue": name, **one.value._asdict()} for name, one in zip(names, found, strict=True)])
+        yield json.dumps([{"queue": name, **one.value._asdict()} for name, one in found])
         return
-    for name, one in zip(names, found, strict=True):
+    for name, one in found:
         yield f"{name}  {_summary(one.value)}"
-    if not names:
+    if not queues:
         yield "No queue has a job."
 
 
@@ -131,27 +132,13 @@ def _for_dead(options: dict[str, Any], act: Callable[..., int]) -> int:
     if ids:
         return act(queue, *ids)
     total = 0
-    while done := act(queue, *(letter.id for letter in queue.dead(AT_ONCE))):
-        total += done
+    for left in range(queue.stats().dead, 0, -AT_ONCE):  # no more: what runs again may be dead again by now
+        total += act(queue, *(letter.id for letter in queue.dead(min(left, AT_ONCE))))
     return total
 
 
-def _alias(options: dict[str, Any]) -> str:
-    return options["connection"] or settings().queues.connection
-
-
 def _queue(options: dict[str, Any]) -> Queue:
-    try:
-        return Queue(options["queue"], connection=options["connection"])
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-
-
-def _names(alias: str) -> set[str]:
-    """Return the names of the queues that have jobs. Looks through all keys, slowly."""
-    stem = f"{settings().prefix}:queues:{{"
-    found: Any = client(alias).scan_iter(match=f"{_escaped(stem)}*:jobs", count=1000)
-    return {unquote(key.decode()[len(stem) :].rpartition("}")[0]) for key in found}
+    return find(options["queue"], options["connection"])
 
 
 def _summary(stats: Stats) -> str:
@@ -173,7 +160,3 @@ def _document(row: Any) -> dict[str, Any]:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= 80 else text[:79] + "…"
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text)

@@ -11,6 +11,7 @@ from django.test import override_settings
 
 from django_redis_patterns.queues import Queue
 from django_redis_patterns.queues.tasks import run_tasks
+from django_redis_patterns.testing.servers import free_port
 from tests.errands.tasks import add, unsayable
 
 pytestmark = pytest.mark.permanent_keys("redis_patterns:queues:*")
@@ -38,16 +39,19 @@ def dead() -> str:
 
 
 def test_list_tells_of_every_queue(dead: str) -> None:
+    """Those of TASKS, though they may be empty, and others that have jobs."""
     Queue("with {braces} and *").push(1)
-    lines = run("list").splitlines()
-    assert re.fullmatch(r"default  2 waiting, 1 later, 0 running, 1 dead, the next one since \d+ s", lines[0]), lines
-    assert lines[1].startswith("with {braces} and *  1 waiting")
+    default, mail, other = run("list").splitlines()
+    assert re.fullmatch(r"default  2 waiting, 1 later, 0 running, 1 dead, the next one since \d+ s", default)
+    assert mail == "mail  0 waiting, 0 later, 0 running, 0 dead"
+    assert other.startswith("with {braces} and *  1 waiting")
     assert next((row["queue"], row["waiting"], row["later"]) for row in told("list")) == ("default", 2, 1)
 
 
 def test_list_says_that_there_is_nothing() -> None:
-    assert run("list") == "No queue has a job.\n"
-    assert told("list") == []
+    with override_settings(TASKS={}):
+        assert run("list") == "No queue has a job.\n"
+        assert told("list") == []
 
 
 def test_show_tells_what_waits_and_why_something_is_dead(dead: str) -> None:
@@ -73,6 +77,20 @@ def test_dead_letters_are_retried_and_discarded(dead: str) -> None:
     assert Queue("default").dead() == []
 
 
+def test_retrying_all_ends_though_they_die_again_at_once(dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that was there is retried once."""
+    retry = Queue.retry
+
+    def with_a_fast_worker(queue: Queue, *ids: str) -> int:
+        count = retry(queue, *ids)
+        run_tasks()
+        return count
+
+    monkeypatch.setattr(Queue, "retry", with_a_fast_worker)
+    assert run("retry", "default", "--all") == "1 run again\n"
+    assert [letter.id for letter in Queue("default").dead()] == [dead]
+
+
 @pytest.mark.parametrize("words", [("retry", "default"), ("discard", "default", "id", "--all")])
 def test_what_is_to_be_done_has_to_be_said(words: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match=r"Name the ids \(manage.py redis queues show default\), or say --all"):
@@ -95,9 +113,45 @@ def test_a_queue_is_purged(dead: str) -> None:
     assert [letter.id for letter in Queue("default").dead()] == [dead]
 
 
-def test_a_name_that_is_none_is_told() -> None:
-    with pytest.raises(CommandError, match="A queue's name is a text of 1 to 40 characters"):
-        run("show", "x" * 41)
+@pytest.mark.parametrize("action", ["show", "retry", "discard", "pause", "resume", "purge"])
+def test_a_queue_that_there_is_not_is_told(action: str) -> None:
+    """Nothing is written for a name that is mistyped."""
+    Queue("thumbs").push(1)
+    with pytest.raises(CommandError, match=r"There is no queue 'thums'\. There are: default, mail, thumbs\."):
+        run(action, "thums", *(["--all"] if action in ("retry", "discard") else []))
+
+
+def test_a_queue_without_a_job_is_known_by_tasks_and_by_what_it_had() -> None:
+    assert run("pause", "mail").startswith("mail is paused")
+    assert "mail  0 waiting, 0 later, 0 running, 0 dead, paused" in run("list").splitlines()
+    thumbs = Queue("thumbs")
+    thumbs.remove(thumbs.push(1))
+    assert run("show", "thumbs").startswith("thumbs  0 waiting")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["show", "x" * 41], "A queue's name is a text of 1 to 40 characters"),
+        (["show", "default", "--count", "0"], "count is from 1 to 1000, not 0"),
+        (["--connection", "nope", "list"], "'nope'.*default"),
+        (["--connection", "nope", "purge", "default"], "'nope'.*default"),
+    ],
+)
+def test_what_cannot_be_done_is_told(words: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        run(*words)
+
+
+@pytest.mark.parametrize("words", [["list"], ["show", "default"], ["pause", "thumbs"]])
+def test_no_password_is_told_when_redis_is_away(words: list[str]) -> None:
+    url = f"redis://app:canary@127.0.0.1:{free_port()}/0"
+    with (
+        override_settings(REDIS_PATTERNS={"CONNECTIONS": {"default": {"URL": url}}}),
+        pytest.raises(CommandError, match="'default' is unavailable") as caught,
+    ):
+        run(*words)
+    assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +160,12 @@ def test_a_name_that_is_none_is_told() -> None:
         (["--queues", "nobody"], r"No RedisBackend in TASKS has a queue 'nobody'. There are: default, mail"),
         (["--queues", "mail:0"], r"'mail:0' is no queue, nor a queue and a number of threads, such as mail:8"),
         (["--queues", "mail:many"], r"'mail:many' is no queue, nor a queue and a number of threads"),
-        (["--threads", "0"], r"argument --threads: there must be at least one"),
-        (["--processes", "0"], r"argument --processes: there must be at least one"),
+        (["--threads", "0"], r"argument --threads: '0' is no whole number from 1 on"),
+        (["--processes", "0"], r"argument --processes: '0' is no whole number from 1 on"),
+        (["--max-jobs", "-1"], r"argument --max-jobs: '-1' is no whole number from 1 on"),
+        (["--max-rss", "1.5"], r"argument --max-rss: '1.5' is no whole number from 1 on"),
+        (["--grace=-1"], r"argument --grace: '-1' is no number of seconds"),
+        (["--grace", "long"], r"argument --grace: 'long' is no number of seconds"),
     ],
 )
 def test_a_worker_that_cannot_be_is_told(words: list[str], message: str) -> None:

@@ -9,9 +9,10 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_redis_patterns import management
+from django_redis_patterns.exceptions import RedisPatternsError
 
 
 class Command(BaseCommand):
@@ -28,5 +29,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, run: Any, **options: Any) -> None:
         """Run the area; an exit code other than 0 ends the program."""
-        if code := run(self, **options):
+        try:
+            code = run(self, **options)
+        except RedisPatternsError as error:
+            raise CommandError(str(error)) from error
+        if code:
             sys.exit(code)

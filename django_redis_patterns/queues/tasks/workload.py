@@ -21,9 +21,9 @@ def backends() -> list[RedisBackend]:
     return [backend for backend in found if isinstance(backend, RedisBackend)]
 
 
-def queue_names() -> list[str]:
-    """Return the queues that they name."""
-    return sorted({name for backend in backends() for name in backend.queues})
+def connections_of_queues() -> dict[str, str]:
+    """Return the queues that they name, each with the alias of its connection."""
+    return {name: backend.connection for backend in reversed(backends()) for name in backend.queues}
 
 
 def workload(chosen: Sequence[str] = (), threads: int = 8) -> QueueWorkload:
@@ -32,7 +32,7 @@ def workload(chosen: Sequence[str] = (), threads: int = 8) -> QueueWorkload:
     Raises ValueError for what cannot be, and says what can.
     """
     autodiscover_modules("tasks")
-    posts = [_post(*_read(one, threads)) for one in chosen or queue_names()]
+    posts = [_post(*_read(one, threads)) for one in chosen or sorted(connections_of_queues())]
     if not posts:
         raise ValueError("TASKS names no queue of a RedisBackend: name those to work at, such as --queues default.")
     return QueueWorkload(posts)
@@ -41,7 +41,7 @@ def workload(chosen: Sequence[str] = (), threads: int = 8) -> QueueWorkload:
 def _read(text: str, threads: int) -> tuple[str, int]:
     """Return a queue and its number of threads; a colon may belong to its name."""
     name, colon, number = text.rpartition(":")
-    if not colon or text in queue_names():
+    if not colon or text in connections_of_queues():
         return text, threads
     if not number.isdecimal() or int(number) < 1:
         raise ValueError(f"{text!r} is no queue, nor a queue and a number of threads, such as mail:8.")
@@ -51,7 +51,7 @@ def _read(text: str, threads: int) -> tuple[str, int]:
 def _post(name: str, threads: int) -> Post:
     serving = [backend for backend in backends() if name in backend.queues or not backend.queues]
     if not serving:
-        known = ", ".join(queue_names()) or "none"
+        known = ", ".join(sorted(connections_of_queues())) or "none"
         raise ValueError(f"No RedisBackend in TASKS has a queue {name!r}. There are: {known}.")
     place = Place(name, serving[0].connection)
     return Post(place, threads, partial(_job, name), Clockwork(name))
