@@ -1,5 +1,7 @@
 """Which queues there are: those that TASKS name, and those that have jobs. For people who look after them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
@@ -8,7 +10,6 @@ from redis import RedisError
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.connections import client
 from django_redis_patterns.core.connections.errors import named
-from django_redis_patterns.core.operations import IO, both
 
 from .keys import ROOM
 from .moves import minute
@@ -33,19 +34,17 @@ def find(name: str, alias: str | None = None) -> Queue:
     """Return a queue of TASKS, or one that was used within a day. Raises ValueError, which names those there are."""
     of_tasks = _of_tasks()
     queue = Queue(name, connection=alias or of_tasks.get(name))
-    if name not in of_tasks and not was_used(queue):
+    if name not in of_tasks and not _was_used(queue):
         known = ", ".join(sorted({queue.name for queue in all_queues(alias)})) or "none"
         raise ValueError(f"There is no queue {name!r}. There are: {known}. Others may be on another --connection.")
     return queue
 
 
-async def _was_used(io: IO, queue: Queue) -> bool:
+def _was_used(queue: Queue) -> bool:
     place, now = queue.place, minute()
     hours = [place.stats(now - 60 * hour) for hour in range(KNOWN)]
-    return bool(await io.on(queue.connection).redis.exists(place.keys.jobs, place.keys.paused, *hours))
-
-
-was_used = both(_was_used)[0]
+    with _told(queue.connection):
+        return bool(client(queue.connection).exists(place.keys.jobs, place.keys.paused, *hours))
 
 
 def _of_tasks() -> dict[str, str]:
@@ -59,11 +58,18 @@ def _of_tasks() -> dict[str, str]:
 
 def _names(alias: str) -> set[str]:
     stem = f"{settings().prefix}:{ROOM}:{{"
-    try:
+    with _told(alias):
         found: Any = list(client(alias).scan_iter(match=f"{_escaped(stem)}*:jobs", count=1000))
+    return {unquote(key.decode()[len(stem) :].rpartition("}")[0]) for key in found}
+
+
+@contextmanager
+def _told(alias: str) -> Iterator[None]:
+    """Raise what goes wrong with Redis under our names for it."""
+    try:
+        yield
     except RedisError as error:
         raise named(error, alias) from None
-    return {unquote(key.decode()[len(stem) :].rpartition("}")[0]) for key in found}
 
 
 def _escaped(text: str) -> str:
