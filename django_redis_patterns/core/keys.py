@@ -4,6 +4,7 @@ The hash tag is one per object, so all keys of an object live in one slot. What 
 so no text can add a separator or move the tag, and is hashed when long.
 """
 
+import re
 from base64 import urlsafe_b64encode
 from functools import cache, lru_cache
 from hashlib import blake2b
@@ -14,12 +15,18 @@ from django.conf import settings as django_settings
 from django_redis_patterns.conf import settings
 
 LONGEST_PART = 64
+_SPECIAL = re.compile(r"[\\*?\[\]^-]")
 
 
 def key(room: str, tag: str, *parts: str) -> str:
     """Return the key of *room* whose slot is decided by *tag* alone."""
     tail = "".join(f":{_safe(part)}" for part in parts)
     return f"{settings().prefix}:{room}:{{{_safe(tag)}}}{tail}"
+
+
+def escaped(text: str) -> str:
+    """Return *text* as a pattern that matches it and nothing else."""
+    return _SPECIAL.sub(r"\\\g<0>", text)
 
 
 def digest(text: str) -> str:

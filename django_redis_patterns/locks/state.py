@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django_redis_patterns.conf import settings
-from django_redis_patterns.core.connections import client
+from django_redis_patterns.core.connections.scan import scan
 from django_redis_patterns.core.operations import IO, both
 
 from .turnstile import Holder, holder
@@ -68,8 +68,8 @@ def all_states(alias: str, at_once: int = 100) -> Iterator[State]:
     """Yield every lock and semaphore of *alias* that somebody holds or waits for. Looks through all keys, slowly."""
     found: list[list[str]] = []
     for kind in ("locks", "semaphores"):
-        for facts in client(alias).scan_iter(match=f"{_escaped(settings().prefix)}:{kind}:*:facts", count=1000):
-            stem = facts.decode().removesuffix("facts")
+        for facts in scan(alias, f"{settings().prefix}:{kind}:", "*:facts"):
+            stem = facts.removesuffix("facts")
             found.append([stem + part for part in ("holders", "queue", "facts")])
             if len(found) == at_once:
                 yield from _busy(states(alias, found))
@@ -79,7 +79,3 @@ def all_states(alias: str, at_once: int = 100) -> Iterator[State]:
 
 def _busy(several: list[State]) -> Iterator[State]:
     yield from (state for state in several if state.holders or state.waiters)
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text)

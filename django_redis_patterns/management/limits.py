@@ -4,9 +4,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from django_redis_patterns.exceptions import InvalidConfiguration
 from django_redis_patterns.ratelimit import Decision, Limiter
 from django_redis_patterns.ratelimit.identity import Identity
 from django_redis_patterns.ratelimit.rules import OF_LOGINS, Rule, rules
@@ -29,10 +28,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def handle(command: BaseCommand, *, action: str, **options: Any) -> int:
     """Run one action; returns the exit code."""
-    try:
-        return ACTIONS[action](command, options)
-    except InvalidConfiguration as error:
-        raise CommandError(str(error)) from error
+    return ACTIONS[action](command, options)
 
 
 def _list(command: BaseCommand, options: dict[str, Any]) -> int:

@@ -12,7 +12,6 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.dateparse import parse_datetime
 
 from django_redis_patterns.core.operations import batch
-from django_redis_patterns.exceptions import UnknownGroup
 from django_redis_patterns.streams import Entry, Lag, Stream
 from django_redis_patterns.streams.ids import Moment
 from django_redis_patterns.streams.registry import streams
@@ -55,7 +54,7 @@ def handle(command: BaseCommand, *, action: str, **options: Any) -> int:
     """Run one action; returns the exit code."""
     try:
         ACTIONS[action](command, options)
-    except (UnknownGroup, ValueError) as error:
+    except ValueError as error:
         raise CommandError(str(error)) from error
     return 0
 

@@ -1,15 +1,12 @@
-"""Which queues there are: those that TASKS name, and those that have jobs. For people who look after them."""
+"""What people see whole who look after queues: which there are, and all dead letters of one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
-from redis import RedisError
-
 from django_redis_patterns.conf import settings
 from django_redis_patterns.core.connections import client
-from django_redis_patterns.core.connections.errors import named
+from django_redis_patterns.core.connections.errors import naming
+from django_redis_patterns.core.connections.scan import scan
 
 from .keys import ROOM
 from .moves import minute
@@ -40,10 +37,17 @@ def find(name: str, alias: str | None = None) -> Queue:
     return queue
 
 
+def dead_ids(queue: Queue) -> list[str]:
+    """Return the ids of all dead letters, the oldest one first. Raises `RedisUnavailable`."""
+    with naming(queue.connection):
+        found: Any = client(queue.connection).zrange(queue.place.keys.dead, 0, -1)
+    return [id.decode() for id in found]
+
+
 def _was_used(queue: Queue) -> bool:
     place, now = queue.place, minute()
     hours = [place.stats(now - 60 * hour) for hour in range(KNOWN)]
-    with _told(queue.connection):
+    with naming(queue.connection):
         return bool(client(queue.connection).exists(place.keys.jobs, place.keys.paused, *hours))
 
 
@@ -58,19 +62,4 @@ def _of_tasks() -> dict[str, str]:
 
 def _names(alias: str) -> set[str]:
     stem = f"{settings().prefix}:{ROOM}:{{"
-    with _told(alias):
-        found: Any = list(client(alias).scan_iter(match=f"{_escaped(stem)}*:jobs", count=1000))
-    return {unquote(key.decode()[len(stem) :].rpartition("}")[0]) for key in found}
-
-
-@contextmanager
-def _told(alias: str) -> Iterator[None]:
-    """Raise what goes wrong with Redis under our names for it."""
-    try:
-        yield
-    except RedisError as error:
-        raise named(error, alias) from None
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
+    return {unquote(key[len(stem) :].rpartition("}")[0]) for key in scan(alias, stem, "*:jobs")}

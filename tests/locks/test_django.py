@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.locks import (
@@ -22,6 +22,7 @@ from django_redis_patterns.locks import (
     semaphore,
 )
 from django_redis_patterns.locks.place import owner
+from django_redis_patterns.testing.servers import free_port
 from tests.core.desks import until
 from tests.vault.models import Account, Savings
 
@@ -269,6 +270,15 @@ class TestManageRedisLocks:
         out = io.StringIO()
         call_command("redis", "locks", *args, stdout=out)
         return out.getvalue()
+
+    def test_redis_is_away(self):
+        """An error in a line, as of every command of ours."""
+        away = {"CONNECTIONS": {"default": {"URL": f"redis://127.0.0.1:{free_port()}/0"}}}
+        with (
+            override_settings(REDIS_PATTERNS=away),
+            pytest.raises(CommandError, match="'default' is unavailable"),
+        ):
+            self.told()
 
     def test_nothing(self):
         assert self.told() == "Nothing is held, and nobody waits.\n"

@@ -15,10 +15,10 @@ from redis import Redis
 
 from django_redis_patterns.core import trace
 from django_redis_patterns.core.connections import client as connected
+from django_redis_patterns.core.keys import escaped
 from django_redis_patterns.core.serializers import Seal
 from django_redis_patterns.exceptions import SerializationError
 
-from .keyspace import escaped
 from .lease import LEASE
 from .place import alias_of, storing
 

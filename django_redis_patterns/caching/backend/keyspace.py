@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django_redis_patterns.core.keys import escaped
 from django_redis_patterns.core.operations import IO
 from django_redis_patterns.exceptions import InvalidConfiguration
 
@@ -10,12 +11,6 @@ from django_redis_patterns.exceptions import InvalidConfiguration
 STEP = 1000
 
 _KEY, _VERSION = "\0key\0", "\0version\0"
-_SPECIAL = re.compile(r"[\\*?\[\]^-]")
-
-
-def escaped(text: str) -> str:
-    """Return *text* as a pattern that matches it and nothing else."""
-    return _SPECIAL.sub(r"\\\g<0>", text)
 
 
 class Keyspace:

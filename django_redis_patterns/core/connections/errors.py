@@ -2,6 +2,8 @@
 
 import re
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from redis import exceptions as redis
 from redis.asyncio.sentinel import MasterNotFoundError as AsyncMasterNotFoundError
@@ -36,6 +38,15 @@ def named(error: Exception, alias: str) -> Exception:
         return error
     ours.__cause__ = error
     return ours
+
+
+@contextmanager
+def naming(alias: str) -> Iterator[None]:
+    """Raise what a plain client raises in the block under our names."""
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise named(error, alias)  # noqa: B904  it knows its cause
 
 
 def never_ran(error: Exception) -> bool:
