@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_redis_patterns.core.operations import batch
 from django_redis_patterns.queues import Letter, Queue, Stats
-from django_redis_patterns.queues.directory import all_queues, find
+from django_redis_patterns.queues.directory import all_queues, dead_ids, find
 
 HELP = "List and show queues; retry and discard dead letters; pause, resume and purge."
 #: Dead letters that one call takes care of.
@@ -129,12 +129,8 @@ def _for_dead(options: dict[str, Any], act: Callable[..., int]) -> int:
     queue, ids = _queue(options), options["id"]
     if bool(ids) == options["all"]:
         raise CommandError(f"Name the ids (manage.py redis queues show {queue.name}), or say --all.")
-    if ids:
-        return act(queue, *ids)
-    total = 0
-    for left in range(queue.stats().dead, 0, -AT_ONCE):  # no more: what runs again may be dead again by now
-        total += act(queue, *(letter.id for letter in queue.dead(min(left, AT_ONCE))))
-    return total
+    ids = ids or dead_ids(queue)  # no later ones: what runs again may be dead again at once
+    return sum(act(queue, *ids[start : start + AT_ONCE]) for start in range(0, len(ids), AT_ONCE))
 
 
 def _queue(options: dict[str, Any]) -> Queue:

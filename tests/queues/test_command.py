@@ -6,12 +6,13 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from django_redis_patterns.queues import Queue
 from django_redis_patterns.queues.tasks import run_tasks
-from django_redis_patterns.testing.servers import free_port
+from django_redis_patterns.testing.servers import RedisServer, free_port
 from tests.errands.tasks import add, unsayable
 
 pytestmark = pytest.mark.permanent_keys("redis_patterns:queues:*")
@@ -91,6 +92,24 @@ def test_retrying_all_ends_though_they_die_again_at_once(dead: str, monkeypatch:
     assert [letter.id for letter in Queue("default").dead()] == [dead]
 
 
+def test_retrying_all_of_many_retries_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the old ones behind those that die again, of which one call retries as many."""
+    monkeypatch.setattr("django_redis_patterns.management.queues.AT_ONCE", 2)
+    results = [unsayable.enqueue() for _ in range(5)]
+    run_tasks()
+    retried, retry = [], Queue.retry
+
+    def with_a_fast_worker(queue: Queue, *ids: str) -> int:
+        retried.extend(ids)
+        count = retry(queue, *ids)
+        run_tasks()
+        return count
+
+    monkeypatch.setattr(Queue, "retry", with_a_fast_worker)
+    assert run("retry", "default", "--all") == "5 run again\n"
+    assert sorted(retried) == [result.id.partition(".")[0] for result in results]
+
+
 @pytest.mark.parametrize("words", [("retry", "default"), ("discard", "default", "id", "--all")])
 def test_what_is_to_be_done_has_to_be_said(words: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match=r"Name the ids \(manage.py redis queues show default\), or say --all"):
@@ -127,6 +146,18 @@ def test_a_queue_without_a_job_is_known_by_tasks_and_by_what_it_had() -> None:
     thumbs = Queue("thumbs")
     thumbs.remove(thumbs.push(1))
     assert run("show", "thumbs").startswith("thumbs  0 waiting")
+
+
+def test_a_queue_of_tasks_is_looked_for_where_it_is(redis_server: RedisServer) -> None:
+    """On the connection of its backend, unless another one is said."""
+    two = {"default": redis_server.url, "other": redis_server.url.replace("/0", "/1")}
+    mail = {**settings.TASKS["default"], "QUEUES": ["mail"], "OPTIONS": {"connection": "other"}}
+    with override_settings(REDIS_PATTERNS={"CONNECTIONS": two}, TASKS={"default": mail}):
+        job = Queue("mail", connection="other").push("hello")
+        assert job in run("show", "mail")
+        assert run("list").startswith("mail  1 waiting")
+        assert job not in run("--connection", "default", "show", "mail")
+        assert run("purge", "mail") == "1 removed\n"
 
 
 @pytest.mark.parametrize(
