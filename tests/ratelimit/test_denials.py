@@ -38,6 +38,7 @@ def test_a_denied_client_costs_no_trip(algorithm: Any, face: Face, slowly: None)
     face(limiter.hit, "ann", 2)
     first = face(limiter.hit, "ann", 2)
     assert [trips(face, limiter, "ann", cost) for cost in (2, 3, 2)] == [0, 0, 0]
+    face(limiter.hit, "bob", 1)  # on a cluster its node may not know the script yet
     assert trips(face, limiter, "bob", 2) == 1
     later = face(limiter.hit, "ann", 2)
     assert not later
