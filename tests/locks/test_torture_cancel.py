@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 import redis
+from django.conf import settings
 from django.db import transaction
+from django.test import override_settings
 
 from django_redis_patterns.core.connections import adisconnect
 from django_redis_patterns.locks import ReleasedBeforeCommit, entered, lock
@@ -107,7 +109,16 @@ def test_a_block_is_cancelled() -> None:
     asyncio.run(act())
 
 
-def test_waiting_is_cancelled(bare_redis: redis.Redis) -> None:
+@pytest.fixture
+def patient() -> Iterator[None]:
+    """Hundreds of handshakes at once take their time: over TLS, more than half a second."""
+    ours = settings.REDIS_PATTERNS
+    default = ours["CONNECTIONS"]["default"] | {"CONNECT_TIMEOUT": 10.0}
+    with override_settings(REDIS_PATTERNS={**ours, "CONNECTIONS": {**ours["CONNECTIONS"], "default": default}}):
+        yield
+
+
+def test_waiting_is_cancelled(bare_redis: redis.Redis, patient: None) -> None:
     """While others hold, release and wait: whoever is cancelled leaves the queue, or hands on what it was granted."""
     draw = random.Random(1)
 
